@@ -1,0 +1,93 @@
+"""Settings of the stand-alone project. What comes from the environment is read in env.py, and nowhere else."""
+
+from project_settings import env
+
+BASE_DIR = env.BASE_DIR
+
+DEBUG = env.debug()
+SECRET_KEY = env.secret_key()
+ALLOWED_HOSTS = env.allowed_hosts()
+
+INSTALLED_APPS = [
+    "capture_app",
+    "training_archive",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "project_settings.urls"
+WSGI_APPLICATION = "project_settings.wsgi.application"
+STATIC_URL = "static/"
+
+DATABASES = {"default": env.database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Capture -----------------------------------------------------------------------------------------------------
+
+_openai = env.openai_options()
+
+TRAINING_CAPTURE = {
+    "DATA_DIR": env.training_data_dir(),
+    "PROVIDERS": {
+        "offline": {"BACKEND": "capture_app.providers.offline.OfflineProvider"},
+        "openai": {
+            "BACKEND": "capture_app.providers.openai_compatible.OpenAICompatibleProvider",
+            # A local server needs no key, but the SDK insists on one.
+            "OPTIONS": {"api_key": "no-key-set", **_openai},
+        },
+    },
+    "DEFAULT_PROVIDER": "openai" if _openai else "offline",
+    "DEFAULT_MODEL": env.llm_model(),
+}
+
+# --- Celery ------------------------------------------------------------------------------------------------------
+
+CELERY_FOLDER = env.training_data_dir() / "celery"
+CELERY_BROKER_URL = env.redis_url() or "filesystem://"
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {}
+    if env.redis_url()
+    else {
+        # One folder is both inbox and outbox: every process of this host reads what any of them wrote.
+        "data_folder_in": str(CELERY_FOLDER / "queue"),
+        "data_folder_out": str(CELERY_FOLDER / "queue"),
+        "processed_folder": str(CELERY_FOLDER / "processed"),
+        "control_folder": str(CELERY_FOLDER / "control"),
+    }
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "America/Chicago"  # the zone in which the schedule of celery.py is written
+CELERY_BEAT_SCHEDULE_FILENAME = str(CELERY_FOLDER / "beat-schedule")
