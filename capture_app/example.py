@@ -1,0 +1,159 @@
+"""One captured call: its columns, its identity and its encoding.
+
+`COLUMNS` is the only declaration of the `examples` table: the live database, the chunks, the drain and every reader
+derive their SQL from it. Whatever a call knows beyond these columns lives in `metadata` under `RESERVED_KEY`, so that
+a consumer of the fifteen columns never breaks.
+"""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+SCHEMA_VERSION: Final = 1
+TABLE: Final = "examples"
+RESERVED_KEY: Final = "gleaner"
+DEFAULT_TASK: Final = "generic"
+
+COLUMNS: Final[dict[str, str]] = {
+    "id": "VARCHAR",
+    "task": "VARCHAR",
+    "prompt_text": "VARCHAR",
+    "system_prompt": "VARCHAR",
+    "response_strong": "VARCHAR",
+    "metadata": "JSON",
+    "slot_specs": "JSON",
+    "llm_signature": "VARCHAR",
+    "provider": "VARCHAR",
+    "model_name": "VARCHAR",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "latency_ms": "BIGINT",
+    "created_at": "TIMESTAMP",
+    "prompt_hash": "VARCHAR",
+}
+PRIMARY_KEY: Final = "id"
+JSON_COLUMNS: Final = tuple(name for name, kind in COLUMNS.items() if kind == "JSON")
+
+_MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One answered LLM call, as it is stored. The fields are the columns, in their order."""
+
+    id: str  # UUIDv7: unique everywhere, ordered by time
+    task: str
+    prompt_text: str  # the user's message, or the whole conversation as a transcript
+    system_prompt: str
+    response_strong: str  # the answer; the tool calls as JSON when there is no text
+    metadata: Mapping[str, Any]  # the caller's own, plus what the columns cannot hold under RESERVED_KEY
+    slot_specs: Mapping[str, Any]  # how each field of the answer is to be scored
+    llm_signature: str  # what produced the answer; see llm_signature()
+    provider: str
+    model_name: str
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_ms: int | None
+    created_at: datetime  # naive, in UTC: DuckDB's TIMESTAMP has no zone and would drop one silently
+    prompt_hash: str  # see prompt_hash()
+
+    def to_json_line(self) -> bytes:
+        """The example as one line of JSON. Never fails: what JSON cannot hold is replaced (see `storable`)."""
+        record = {name: getattr(self, name) for name in _FIELD_NAMES}
+        try:
+            return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # a lone surrogate, an integer beyond 64 bits, an object that is no JSON value
+            return orjson.dumps(storable(record), option=orjson.OPT_APPEND_NEWLINE)
+
+
+_FIELD_NAMES = tuple(field.name for field in fields(Example))
+
+
+def storable(value: Any, ancestors: tuple[int, ...] = ()) -> Any:
+    """`value` as nearest JSON: lone surrogates become U+FFFD, big integers and foreign objects their text.
+
+    What contains itself, or nests deeper than any parser should be asked to read, is replaced by its type's name.
+    """
+    if value is None or isinstance(value, bool | float | datetime):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not _is_utf8(value) else str(value)
+    if isinstance(value, int):
+        return int(value) if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
+            return f"<{type(value).__name__}>"
+        inside = (*ancestors, id(value))
+        if isinstance(value, Mapping):
+            return {storable(_text(key)): storable(item, inside) for key, item in value.items()}
+        return [storable(item, inside) for item in value]
+    return storable(_text(value))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # a foreign __str__ may do anything, and capture must not fail for it
+        return f"<{type(value).__name__}>"
+
+
+_last_id_time = 0
+_id_lock = threading.Lock()
+
+
+def new_example_id() -> str:
+    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, 12 bits of their fraction, 62 random bits.
+
+    The standard library has none before Python 3.14. The random bits come from the kernel at every call, so forked
+    processes cannot repeat each other. Within a process the ids never go back, even if the clock does.
+    """
+    global _last_id_time
+    now = time.time_ns() * 4096 // 1_000_000  # in 1/4096 ms, as method 3 of the RFC's section 6.2 has it
+    with _id_lock:
+        _last_id_time = now = max(now, _last_id_time + 1)
+    random_bits = int.from_bytes(os.urandom(8)) >> 2
+    number = (now >> 12) << 80 | 0x7 << 76 | (now & 0xFFF) << 64 | 0b10 << 62 | random_bits
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def prompt_hash(system_prompt: str, prompt_text: str) -> str:
+    """SHA-256 in hex over system prompt and prompt, parted by a NUL: the same question has the same hash."""
+    return hashlib.sha256(f"{system_prompt}\0{prompt_text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def llm_signature(provider: str, model: str, settings: Mapping[str, Any]) -> str:
+    """Sixteen hex digits that name what produced the answer: provider, model, parameters, tools, response format.
+
+    Two examples with the same signature may be mixed in one training set. `settings` holds no secret: API keys belong
+    to a provider's OPTIONS and never come here.
+    """
+    if not settings:
+        return _plain_signature(provider, model)
+    return _signature(provider, model, storable(settings))
+
+
+@lru_cache(maxsize=256)
+def _plain_signature(provider: str, model: str) -> str:
+    return _signature(provider, model, {})
+
+
+def _signature(provider: str, model: str, settings: Any) -> str:
+    canonical = orjson.dumps(storable([provider, model, settings]), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()[:16]

@@ -1,0 +1,21 @@
+"""What can go wrong in capture. Each message says what happened, what is safe and what to do next."""
+
+
+class CaptureError(Exception):
+    """Root of every error that capture_app raises on purpose."""
+
+
+class CaptureConfigurationError(CaptureError):
+    """TRAINING_CAPTURE or a call asks for something that is not configured."""
+
+
+class InboxError(CaptureError):
+    """A record could not be appended to the inbox. The call itself has its answer; only its example is missing."""
+
+
+class LiveDatabaseError(CaptureError):
+    """The live database cannot be used. Captured calls keep waiting in the inbox, where they are safe."""
+
+
+class LiveDatabaseBusy(LiveDatabaseError):
+    """Another process held the live database's lock for longer than the time allowed."""

@@ -1,0 +1,56 @@
+"""What an inbox is: records go in one by one, and come out in sealed batches, each until it is acknowledged."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from capture_app.conf import CaptureSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that no writer touches any more, as a file of JSON lines."""
+
+    name: str  # unique for ever, the same when the batch is offered again after a crash
+    path: Path
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InboxDepth:
+    """What waits in the inbox."""
+
+    rows: int
+    bytes: int
+
+
+class Inbox(ABC):
+    """`append` runs in the process that made the call; everything else runs under the live database's lock."""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, conf: CaptureSettings) -> Self: ...
+
+    @abstractmethod
+    def append(self, line: bytes) -> None:
+        """Keep one record, a line of JSON with its newline. When this returns, no death of the process loses it.
+
+        Raises InboxError when it cannot be kept; then nothing of it is left behind.
+        """
+
+    @abstractmethod
+    def leftovers(self) -> list[Batch]:
+        """Batches that an earlier drain sealed and did not acknowledge. They must be finished before anything else."""
+
+    @abstractmethod
+    def seal(self) -> Iterator[Batch]:
+        """Seal what has been appended until now, batch by batch, each when it is asked for."""
+
+    @abstractmethod
+    def acknowledge(self, batch: Batch) -> None:
+        """The batch is in the live database for good: forget it."""
+
+    @abstractmethod
+    def depth(self) -> InboxDepth: ...

@@ -1,0 +1,190 @@
+"""The spool: an inbox of append-only files beside the live database. It needs no server, no thread, no exit hook.
+
+A writer owns its segment: one file per process and concurrent thread, opened at the first record. Each record is one
+write of one line on an O_APPEND descriptor, done under the segment's own flock. The drain takes that flock for the
+moment of a rename, which seals the segment; the writer finds its file gone and opens another. So no writer ever waits
+for another writer, for a drain or for an archive run, and a fork starts with no segment of its own.
+"""
+
+import fcntl
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Self
+
+from capture_app.conf import CaptureSettings
+from capture_app.exceptions import InboxError
+from capture_app.files import fsync_directory
+from capture_app.inbox.base import Batch, Inbox, InboxDepth
+
+FOLDER: Final = "spool"
+_OPEN: Final = ".open.jsonl"
+_SEALED: Final = ".sealed.jsonl"
+
+_READ_BYTES = 2**20
+_ABANDONED_AFTER = 3600  # seconds after which an empty segment belongs to a process that died before its first record
+
+
+class SpoolInbox(Inbox):
+    """`directory` is made when the first record comes."""
+
+    def __init__(self, directory: Path, *, fsync: bool = False, segment_bytes: int = 16 * 2**20) -> None:
+        self._directory = directory
+        self._fsync = fsync
+        self._segment_bytes = segment_bytes
+        self._pool: tuple[int, deque[_Segment]] = (0, deque())
+
+    @classmethod
+    def from_settings(cls, conf: CaptureSettings) -> Self:
+        return cls(conf.data_dir / FOLDER, fsync=conf.fsync, segment_bytes=conf.segment_bytes)
+
+    def append(self, line: bytes) -> None:
+        try:
+            self._append(line)
+        except OSError as error:
+            raise InboxError(
+                f"A record of {len(line)} bytes could not be written to {self._directory}: {error.strerror}. The call "
+                "has its answer and nothing half-written stays; free space or mend the folder, and capture goes on."
+            ) from error
+
+    def _append(self, line: bytes) -> None:
+        segments = self._own_segments()
+        while True:
+            try:
+                segment = segments.pop()  # atomic: whoever pops a segment has it for itself
+            except IndexError:
+                segment = _Segment(self._directory, sync_directory=self._fsync)
+            # Whatever leaves this block by an exception drops the segment, and its closing releases its lock.
+            if segment.write(line, limit=self._segment_bytes):
+                break
+        if self._fsync:
+            os.fdatasync(segment.descriptor)
+        segments.append(segment)
+
+    def _own_segments(self) -> deque["_Segment"]:
+        """The idle segments of this process. A forked child must not use its parent's: it shares their locks."""
+        pid = os.getpid()
+        owner, segments = self._pool
+        if owner != pid:
+            segments = deque()
+            self._pool = (pid, segments)
+        return segments
+
+    def leftovers(self) -> list[Batch]:
+        return [_batch(path) for path in self._files(_SEALED)]
+
+    def seal(self) -> Iterator[Batch]:
+        for path in self._files(_OPEN):
+            sealed = _seal(path)
+            if sealed is not None:
+                yield _batch(sealed)
+
+    def acknowledge(self, batch: Batch) -> None:
+        batch.path.unlink(missing_ok=True)
+
+    def depth(self) -> InboxDepth:
+        rows = size = 0
+        for path in (*self._files(_SEALED), *self._files(_OPEN)):
+            found = _count(path)
+            rows, size = rows + found.rows, size + found.bytes
+        return InboxDepth(rows, size)
+
+    def _files(self, suffix: str) -> list[Path]:
+        """Oldest first: names begin with the time at which a segment was opened."""
+        return sorted(self._directory.glob(f"*{suffix}"))
+
+
+class _Segment:
+    """One open file that one thread at a time appends to. The descriptor lives exactly as long as this object."""
+
+    __slots__ = ("descriptor", "_path")
+
+    descriptor: int
+
+    def __init__(self, directory: Path, *, sync_directory: bool) -> None:
+        name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:12]}{_OPEN}"
+        self._path = str(directory / name)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            self.descriptor = os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.descriptor = os.open(self._path, flags, 0o600)
+        if sync_directory:
+            fsync_directory(directory)
+
+    def write(self, line: bytes, *, limit: int) -> bool:
+        """Append the whole line, or nothing. False: this segment is sealed, deleted or full, so take another."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        try:
+            size = self._size_if_open()
+            if size is None or size >= limit:
+                return False
+            self._append_whole(line, size)
+            return True
+        finally:
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def _size_if_open(self) -> int | None:
+        try:
+            return os.stat(self._path).st_size
+        except FileNotFoundError:  # its name is gone: a drain renamed it, or somebody removed it
+            return None
+
+    def _append_whole(self, line: bytes, size: int) -> None:
+        written = 0
+        try:
+            while written < len(line):  # a disk about to be full takes a part, and refuses the rest
+                written += os.write(self.descriptor, line[written:] if written else line)
+        except BaseException:
+            if written:
+                os.ftruncate(self.descriptor, size)
+            raise
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+def _batch(path: Path) -> Batch:
+    return Batch(name=path.name.removesuffix(_SEALED), path=path, size=path.stat().st_size)
+
+
+def _seal(path: Path) -> Path | None:
+    """Rename the segment so that its writer leaves it; None when there is nothing in it, or it is in use just now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = os.fstat(descriptor)
+        if found.st_size == 0:
+            _remove_if_abandoned(path, found.st_mtime)
+            return None
+        sealed = path.with_name(path.name.removesuffix(_OPEN) + _SEALED)
+        path.rename(sealed)
+        return sealed
+    except BlockingIOError:  # its writer is in the middle of a record; the next drain will have it
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_abandoned(path: Path, modified: float) -> None:
+    if time.time() - modified > _ABANDONED_AFTER:
+        path.unlink(missing_ok=True)
+
+
+def _count(path: Path) -> InboxDepth:
+    rows = size = 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_READ_BYTES):
+                rows, size = rows + block.count(b"\n"), size + len(block)
+    except FileNotFoundError:  # sealed or drained since it was listed
+        return InboxDepth(0, 0)
+    return InboxDepth(rows, size)

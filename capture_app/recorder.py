@@ -1,0 +1,175 @@
+"""From an answered call to a line in the inbox. Nothing here may raise into the code that made the call."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from capture_app import example as examples
+from capture_app.example import DEFAULT_TASK, RESERVED_KEY, Example
+from capture_app.inbox import get_inbox
+from capture_app.messages import Message, build_messages, prompt_text, system_text, to_json_text
+from capture_app.metrics import count_capture_failure, note_capture_success
+from capture_app.providers.base import Completion, CompletionRequest
+
+# Keys of training_metadata that have a place of their own; every other key is kept as it is.
+_RESERVED_KEYS = ("conversation_id", "user_id")
+
+
+def record_example(
+    *,
+    provider: str,
+    model: str,
+    prompt: str | None = None,
+    messages: Sequence[Message] | None = None,
+    system_prompt: str | None = None,
+    response: str = "",
+    tool_calls: Sequence[Mapping[str, Any]] = (),
+    task: str | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
+    response_format: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    latency_ms: int | None = None,
+    finish_reason: str | None = None,
+    training_metadata: Mapping[str, Any] | None = None,
+) -> str | None:
+    """Record a call that other code made with an SDK of its own.
+
+    Returns the example's id once its record is in the inbox, or None when it could not be kept: that is logged and
+    counted, and never raised.
+    """
+    try:
+        request = CompletionRequest(
+            model=model,
+            messages=build_messages(prompt, messages, system_prompt),
+            tools=tools,
+            response_format=response_format,
+            parameters=parameters or {},
+        )
+        completion = Completion(
+            text=response,
+            model=model,
+            tool_calls=[dict(call) for call in tool_calls],
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            finish_reason=finish_reason,
+        )
+    except Exception as error:  # the caller's answer is already there; recording it must not take it away
+        count_capture_failure(error)
+        return None
+    return record_answer(
+        request,
+        completion,
+        provider=provider,
+        task=task,
+        latency_ms=latency_ms,
+        training_metadata={} if training_metadata is None else training_metadata,
+    )
+
+
+def record_answer(
+    request: CompletionRequest,
+    completion: Completion,
+    *,
+    provider: str,
+    task: str | None,
+    latency_ms: int | None,
+    training_metadata: Any,
+    partial: bool = False,
+) -> str | None:
+    """Append the call to the inbox; its id, or None after a failure, which is logged and counted but never raised."""
+    try:
+        example = build_example(
+            request,
+            completion,
+            provider=provider,
+            task=task,
+            latency_ms=latency_ms,
+            training_metadata=training_metadata,
+            partial=partial,
+        )
+        get_inbox().append(example.to_json_line())
+    except Exception as error:  # a full disk, a hostile value, a wrong setting: none may break the call
+        count_capture_failure(error)
+        return None
+    note_capture_success()
+    return example.id
+
+
+def build_example(
+    request: CompletionRequest,
+    completion: Completion,
+    *,
+    provider: str,
+    task: str | None,
+    latency_ms: int | None,
+    training_metadata: Any,
+    partial: bool,
+) -> Example:
+    """The Example of one answered call. Columns from request and answer, the rest under the reserved key."""
+    system = system_text(request.messages)
+    prompt = prompt_text(request.messages)
+    settings = request.settings()
+    own, reserved = _split_metadata(training_metadata)
+    slot_specs = own.pop("slot_specs", None)
+    if slot_specs is not None and not isinstance(slot_specs, Mapping):
+        reserved["slot_specs"], slot_specs = slot_specs, None
+    task_name = task or own.pop("task", None) or DEFAULT_TASK
+    own.pop("task", None)
+    model = completion.model or request.model
+    reserved |= _call_facts(request, completion, settings, prompt, partial)
+    return Example(
+        id=examples.new_example_id(),
+        task=str(task_name),
+        prompt_text=prompt,
+        system_prompt=system,
+        response_strong=completion.text or (to_json_text(completion.tool_calls) if completion.tool_calls else ""),
+        metadata={**own, RESERVED_KEY: reserved},
+        slot_specs=slot_specs or {},
+        llm_signature=examples.llm_signature(provider, model, settings),
+        provider=provider,
+        model_name=model,
+        input_tokens=completion.input_tokens,
+        output_tokens=completion.output_tokens,
+        latency_ms=latency_ms,
+        created_at=datetime.fromtimestamp(time.time(), UTC).replace(tzinfo=None),
+        prompt_hash=examples.prompt_hash(system, prompt),
+    )
+
+
+def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The caller's own keys, and those that go under the reserved key. What is no mapping is kept there whole."""
+    if not isinstance(training_metadata, Mapping):
+        return {}, {"training_metadata": training_metadata}
+    own = dict(training_metadata)
+    reserved = {key: own.pop(key) for key in _RESERVED_KEYS if key in own}
+    if RESERVED_KEY in own:  # ours by contract; theirs is kept beside it
+        reserved["training_metadata"] = {RESERVED_KEY: own.pop(RESERVED_KEY)}
+    return own, reserved
+
+
+def _call_facts(
+    request: CompletionRequest, completion: Completion, settings: dict[str, Any], prompt: str, partial: bool
+) -> dict[str, Any]:
+    """What the columns cannot hold. A plain prompt is not stored twice: messages stand here only if they say more."""
+    facts: dict[str, Any] = dict(settings)
+    last = request.messages[-1]
+    if len(request.messages) > 2 or last.get("content") != prompt:
+        facts["messages"] = request.messages
+    if completion.tool_calls:
+        facts["tool_calls"] = completion.tool_calls
+    if request.model and completion.model != request.model:
+        facts["requested_model"] = request.model
+    if completion.finish_reason is not None:
+        facts["finish_reason"] = completion.finish_reason
+    if completion.response_id is not None:
+        facts["response_id"] = completion.response_id
+    if completion.cached_input_tokens:
+        facts["cached_input_tokens"] = completion.cached_input_tokens
+    if completion.reasoning_tokens:
+        facts["reasoning_tokens"] = completion.reasoning_tokens
+    if partial:
+        facts["partial"] = True
+    return facts
