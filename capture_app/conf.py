@@ -35,7 +35,7 @@ class CaptureSettings:
     inbox: str = "capture_app.inbox.spool.SpoolInbox"  # dotted path of the Inbox class
     fsync: bool = False  # True: a call returns only when its record is on the disk itself
     segment_bytes: int = 16 * 2**20  # a spool segment is replaced once it is this large
-    memory_limit: str = "256MB"  # DuckDB's, for the drain and the compaction
+    memory_limit: str = "512MB"  # DuckDB's, while it drains
 
     @property
     def live_database(self) -> Path:

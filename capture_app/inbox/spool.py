@@ -25,6 +25,7 @@ _OPEN: Final = ".open.jsonl"
 _SEALED: Final = ".sealed.jsonl"
 
 _READ_BYTES = 2**20
+_LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # a record takes microseconds, an fdatasync up to some milliseconds
 _ABANDONED_AFTER = 3600  # seconds after which an empty segment belongs to a process that died before its first record
 
 
@@ -160,7 +161,8 @@ def _seal(path: Path) -> Path | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _lock_soon(descriptor):
+            return None
         found = os.fstat(descriptor)
         if found.st_size == 0:
             _remove_if_abandoned(path, found.st_mtime)
@@ -168,10 +170,19 @@ def _seal(path: Path) -> Path | None:
         sealed = path.with_name(path.name.removesuffix(_OPEN) + _SEALED)
         path.rename(sealed)
         return sealed
-    except BlockingIOError:  # its writer is in the middle of a record; the next drain will have it
-        return None
     finally:
         os.close(descriptor)
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Wait out a writer that is in the middle of a record, but not one that was stopped there: the next drain will."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(_LOCK_WAIT)
+    return False
 
 
 def _remove_if_abandoned(path: Path, modified: float) -> None:

@@ -1,0 +1,62 @@
+"""DuckDB files, opened safely: an in-memory instance with bounded memory, to which files are attached by name.
+
+Nothing here knows what a file is for. A connection never outlives the `with` block that opened it, because one that is
+open across a fork corrupts its file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from capture_app.example import COLUMNS, PRIMARY_KEY, TABLE
+
+# Old enough for every DuckDB since 1.2 to open our files, young enough for zstd.
+STORAGE_VERSION: Final = "v1.2.0"
+
+_THREADS = 2  # memory grows with threads; two keep a small machine busy
+
+
+@contextmanager
+def duckdb_session(*, scratch: Path, memory_limit: str) -> Iterator[DuckDBPyConnection]:
+    """An in-memory DuckDB that spills to `scratch`, loads no extension and lets go of every file at the end."""
+    config = {
+        "threads": str(_THREADS),
+        "memory_limit": memory_limit,
+        "temp_directory": str(scratch),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def attach(
+    connection: DuckDBPyConnection, path: Path, alias: str, *, read_only: bool = False, row_group_size: int | None = None
+) -> None:
+    """Attach the file under `alias`. A new file gets STORAGE_VERSION; `row_group_size` is in rows."""
+    options = ["READ_ONLY"] if read_only else [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
+    if row_group_size is not None:
+        options.append(f"ROW_GROUP_SIZE {row_group_size}")
+    connection.execute(f"ATTACH {quoted(str(path))} AS {alias} ({', '.join(options)})")
+
+
+def create_examples_table(connection: DuckDBPyConnection, alias: str) -> None:
+    columns = ", ".join(f"{name} {kind}{' PRIMARY KEY' * (name == PRIMARY_KEY)}" for name, kind in COLUMNS.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {alias}.{TABLE} ({columns})")
+
+
+def quoted(text: str) -> str:
+    """`text` as an SQL string literal, for the few statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def count_rows(connection: DuckDBPyConnection, table: str) -> int:
+    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,177 @@
+"""The live database: the one DuckDB file that drains fill and archive runs take away. No other module opens it.
+
+DuckDB lets one process open a file read-write, and meanwhile nobody else even read-only. So every use happens inside
+`lock_live_database`, briefly, with a connection that is closed before the lock is released.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from duckdb import DuckDBPyConnection
+from filelock import FileLock, Timeout
+
+from capture_app.conf import capture_settings
+from capture_app.duckdb_files import attach, count_rows, create_examples_table, duckdb_session, quoted
+from capture_app.example import COLUMNS, TABLE
+from capture_app.exceptions import LiveDatabaseBusy, LiveDatabaseError
+from capture_app.files import fsync_directory, scratch_directory
+
+ALIAS: Final = "live"
+BATCH: Final = "batch"  # the temporary table that holds the records of one ingest
+
+LOCK_TIMEOUT: Final = 60.0  # seconds; holders need well under one
+_POLL_INTERVAL = 0.005  # filelock's own 50 ms lets two busy processes starve a third
+
+# A checkpoint rewrites the row group it appends to; small ones keep its cost flat however many rows there are.
+_ROW_GROUP_SIZE = 2048
+# Compressing is the archive's work; a drain that compresses holds the lock twice as long.
+_TUNING = ("SET force_compression = 'uncompressed'", "SET checkpoint_threshold = '1GB'")
+
+_COLUMN_TYPES = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
+# read_json's buffers grow with the largest record it must expect, in bytes. Larger ones take the careful way.
+_USUAL_RECORD = 8 * 2**20
+
+# What a record can do wrong. A full disk or a lack of memory is none of these, and says nothing about the record.
+RECORD_ERRORS = (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError)
+
+
+@contextmanager
+def lock_live_database(path: Path, *, timeout: float = LOCK_TIMEOUT) -> Iterator["LiveDatabase"]:
+    """Hold the lock of the live database at `path`; LiveDatabaseBusy after `timeout` seconds of waiting."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Made at each use: a FileLock from before a fork raises in the child.
+    lock = FileLock(lock_path(path), timeout=timeout, poll_interval=_POLL_INTERVAL)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LiveDatabaseBusy(
+            f"{lock_path(path)} was held by another process for {timeout:.0f} s. Captured calls are safe in the "
+            "inbox. Try again; if it persists, look for a process that is stopped or hangs."
+        ) from error
+    try:
+        yield LiveDatabase(path)
+    finally:
+        lock.release()
+
+
+def lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+class LiveDatabase:
+    """What can be done with the live database while its lock is held. Only lock_live_database makes one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def _write_ahead_log(self) -> Path:
+        return self.path.with_name(self.path.name + ".wal")
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
+        """A session of its own, with the database attached as ALIAS."""
+        with live_session(self.path.parent) as connection, self.attached(connection, read_only=read_only):
+            yield connection
+
+    @contextmanager
+    def attached(self, connection: DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
+        """Attach the database as ALIAS, made if missing; at the end it is checkpointed and detached."""
+        with self._explained():
+            attach(connection, self.path, ALIAS, read_only=read_only, row_group_size=None if read_only else _ROW_GROUP_SIZE)
+            try:
+                if not read_only:
+                    _prepare(connection)
+                yield
+            finally:
+                connection.execute(f"DETACH {ALIAS}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise LiveDatabaseError(
+                f"The live database {self.path} cannot be used: {error} Captured calls are safe in the inbox. Free "
+                "space or memory if that is the cause; a damaged file can be moved aside, and a new one is made."
+            ) from error
+
+    def count_rows(self) -> int:
+        """Rows in the live database, 0 when there is none yet."""
+        if not self.path.exists():
+            return 0
+        with self.connect(read_only=True) as connection:
+            return count_rows(connection, f"{ALIAS}.{TABLE}")
+
+    def rotate(self, sealed: Path, fresh: Path) -> None:
+        """Rename the live database to `sealed` and the database `fresh` into its place.
+
+        Costs two renames, whatever the size. Killed between them, no live database is there, and the next use makes one.
+        """
+        if self._write_ahead_log.exists():  # only after a crash: every connection checkpoints as it closes
+            with self.connect():
+                pass
+        if self._write_ahead_log.exists():
+            raise LiveDatabaseError(f"{self._write_ahead_log} did not go away with a checkpoint; nothing was rotated.")
+        self.path.rename(sealed)
+        fresh.rename(self.path)
+        fsync_directory(sealed.parent)
+        fsync_directory(self.path.parent)
+
+
+def create_live_database(path: Path) -> None:
+    """A new, empty live database at `path`, in the place of whatever an interrupted run left there."""
+    path.unlink(missing_ok=True)
+    with LiveDatabase(path).connect():
+        pass
+
+
+def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_record: int = _USUAL_RECORD) -> int:
+    """Insert the records of `files` (JSON lines) in one transaction; the number of rows that were not there yet.
+
+    All or nothing: raises one of RECORD_ERRORS when any record cannot be stored. Afterwards the table BATCH holds the
+    records of these files.
+    """
+    paths = ", ".join(quoted(str(file)) for file in files)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {BATCH} AS FROM read_json([{paths}], format = 'newline_delimited', "
+        f"compression = 'none', columns = {{{_COLUMN_TYPES}}}, maximum_object_size = {largest_record})"
+    )
+    connection.execute("BEGIN")
+    try:
+        inserted = connection.execute(
+            f"INSERT INTO {ALIAS}.{TABLE} FROM {BATCH} ON CONFLICT DO NOTHING"
+        ).fetchone()
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return int(inserted[0]) if inserted else 0
+
+
+def generation(connection: DuckDBPyConnection) -> str:
+    """What tells this live database from every other: it stays the file's own when the file is sealed and archived."""
+    found = connection.execute(
+        "SELECT comment FROM duckdb_tables() WHERE database_name = ? AND table_name = ?", [ALIAS, TABLE]
+    ).fetchone()
+    return str(found[0]) if found and found[0] else ""
+
+
+@contextmanager
+def live_session(data_dir: Path) -> Iterator[DuckDBPyConnection]:
+    """A DuckDB session to attach the live database to, while its lock is held. It may last over several such times."""
+    limit = capture_settings().memory_limit
+    with scratch_directory(data_dir) as scratch, duckdb_session(scratch=scratch, memory_limit=limit) as connection:
+        for statement in _TUNING:
+            connection.execute(statement)
+        yield connection
+
+
+def _prepare(connection: DuckDBPyConnection) -> None:
+    create_examples_table(connection, ALIAS)
+    if not generation(connection):
+        connection.execute(f"COMMENT ON TABLE {ALIAS}.{TABLE} IS '{uuid.uuid4().hex}'")

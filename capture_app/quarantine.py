@@ -1,0 +1,54 @@
+"""Where records go that cannot be stored: kept byte for byte beside the reason, counted, and never in the way.
+
+One JSON-lines file per batch, in a folder per generation of the live database. Quarantining the same batch again, after
+a crash, replaces its file, so nothing is counted twice.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from capture_app.files import write_atomically
+
+FOLDER: Final = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be stored: its bytes without the newline, and why."""
+
+    raw: bytes
+    reason: str
+
+
+def quarantine(data_dir: Path, *, generation: str, batch_name: str, records: Sequence[BadRecord]) -> None:
+    """Keep the bad records of one batch. A line has `reason`, `text` (readable) and `raw` (the bytes, in base64)."""
+    path = data_dir / FOLDER / generation / f"{batch_name}.jsonl"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    lines = (
+        {
+            "reason": record.reason,
+            "quarantined_at": now,
+            "text": record.raw.decode("utf-8", "backslashreplace"),
+            "raw": base64.b64encode(record.raw).decode(),
+        }
+        for record in records
+    )
+    write_atomically(path, b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+
+
+def count_quarantined(data_dir: Path, generation: str = "*") -> int:
+    """Records in quarantine: all of them, or those met while one generation of the live database was filled."""
+    files = (data_dir / FOLDER).glob(f"{generation}/*.jsonl")
+    return sum(_count_lines(path) for path in files)
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)

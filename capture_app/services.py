@@ -1,0 +1,80 @@
+"""The verbs of capture_app. Commands, tasks and the admin call these and nothing below them."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from capture_app.conf import capture_settings
+from capture_app.drain import Drained, drain_group, drain_leftovers
+from capture_app.inbox import get_inbox
+from capture_app.inbox.base import InboxDepth
+from capture_app.live_database import create_live_database, live_session, lock_live_database
+from capture_app.progress import Progress, silent
+from capture_app.quarantine import count_quarantined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainReport:
+    """What a drain did."""
+
+    rows: int
+    batches: int
+    quarantined: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureStatus:
+    """What waits to be archived."""
+
+    live_rows: int
+    inbox: InboxDepth
+    quarantined: int
+
+
+def drain_captures(*, progress: Progress = silent) -> DrainReport:
+    """Move what the inbox held when this began into the live database. The lock is released between groups.
+
+    Raises LiveDatabaseError when the database cannot be used; what was not drained stays in the inbox.
+    """
+    started = time.monotonic()
+    inbox, path = get_inbox(), capture_settings().live_database
+    drained, batches = Drained(), inbox.seal()
+    with live_session(path.parent) as connection:
+        busy = True
+        while busy:
+            with lock_live_database(path) as live:
+                busy = drain_group(connection, live, inbox, batches, drained)
+            progress("drained rows", drained.rows, 0)
+    return DrainReport(
+        rows=drained.rows,
+        batches=drained.batches,
+        quarantined=drained.quarantined,
+        seconds=time.monotonic() - started,
+    )
+
+
+def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
+    """Move the live database to `sealed` and leave a fresh one. None when it has no rows, else seconds under the lock."""
+    with lock_live_database(db_path) as live:
+        if not live.count_rows():
+            return None
+    fresh = db_path.with_name(f".{db_path.name}.fresh")
+    create_live_database(fresh)
+    with lock_live_database(db_path) as live:
+        started = time.monotonic()
+        if db_path == capture_settings().live_database:
+            # A drain that died after its commit: were it repeated after the rename, its rows would be stored twice.
+            drain_leftovers(live, get_inbox())
+        live.rotate(sealed, fresh)
+        return time.monotonic() - started
+
+
+def capture_status(*, db_path: Path | None = None) -> CaptureStatus:
+    """Rows in the live database and in the inbox, and records in quarantine."""
+    conf = capture_settings()
+    with lock_live_database(db_path or conf.live_database) as live:
+        live_rows = live.count_rows()
+    return CaptureStatus(
+        live_rows=live_rows, inbox=get_inbox().depth(), quarantined=count_quarantined(conf.data_dir)
+    )
