@@ -16,7 +16,13 @@ def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
     """All that is wrong at once, ids capture_app.E001 to E006."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
-        return [Error(f"{SETTING} is no dict.", hint=f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}', id="capture_app.E001")]
+        return [
+            Error(
+                f"{SETTING} is no dict.",
+                hint=f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}',
+                id="capture_app.E001",
+            )
+        ]
     return [*_check_keys(raw), *_check_data_dir(raw), *_check_providers(raw), *_check_routes(raw), *_check_inbox(raw)]
 
 

@@ -4,10 +4,10 @@ Nothing here knows what a file is for. A connection never outlives the `with` bl
 open across a fork corrupts its file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -23,7 +23,7 @@ _THREADS = 2  # memory grows with threads; two keep a small machine busy
 @contextmanager
 def duckdb_session(*, scratch: Path, memory_limit: str) -> Iterator[DuckDBPyConnection]:
     """An in-memory DuckDB that spills to `scratch`, loads no extension and lets go of every file at the end."""
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "threads": str(_THREADS),
         "memory_limit": memory_limit,
         "temp_directory": str(scratch),
@@ -38,7 +38,12 @@ def duckdb_session(*, scratch: Path, memory_limit: str) -> Iterator[DuckDBPyConn
 
 
 def attach(
-    connection: DuckDBPyConnection, path: Path, alias: str, *, read_only: bool = False, row_group_size: int | None = None
+    connection: DuckDBPyConnection,
+    path: Path,
+    alias: str,
+    *,
+    read_only: bool = False,
+    row_group_size: int | None = None,
 ) -> None:
     """Attach the file under `alias`. A new file gets STORAGE_VERSION; `row_group_size` is in rows."""
     options = ["READ_ONLY"] if read_only else [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
@@ -47,9 +52,16 @@ def attach(
     connection.execute(f"ATTACH {quoted(str(path))} AS {alias} ({', '.join(options)})")
 
 
-def create_examples_table(connection: DuckDBPyConnection, alias: str) -> None:
+def create_examples_table(connection: DuckDBPyConnection, table: str) -> None:
+    """Make `table` (qualified, if it lies in an attached file) with the columns of an example, unless it is there."""
     columns = ", ".join(f"{name} {kind}{' PRIMARY KEY' * (name == PRIMARY_KEY)}" for name, kind in COLUMNS.items())
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {alias}.{TABLE} ({columns})")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+
+
+def table_comment(connection: DuckDBPyConnection, alias: str) -> str:
+    """The comment on the examples table, where a live database keeps its generation; "" when it has none."""
+    query = "SELECT max(comment) FROM duckdb_tables() WHERE database_name = ? AND table_name = ?"
+    return str(scalar(connection, query, [alias, TABLE]) or "")
 
 
 def quoted(text: str) -> str:
@@ -58,5 +70,10 @@ def quoted(text: str) -> str:
 
 
 def count_rows(connection: DuckDBPyConnection, table: str) -> int:
-    found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(found[0]) if found else 0
+    return int(scalar(connection, f"SELECT count(*) FROM {table}"))
+
+
+def scalar(connection: DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> Any:
+    """The value of a query with one. It is fetched to the end: a result left open blocks the connection's next user."""
+    [(value,)] = connection.execute(query, list(values)).fetchall()
+    return value

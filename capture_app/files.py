@@ -30,7 +30,7 @@ def fsync_file(path: Path) -> None:
 
 @contextmanager
 def scratch_directory(parent: Path) -> Iterator[Path]:
-    """A private folder inside `parent`/tmp for work in progress, removed afterwards; also what killed runs left there."""
+    """A private folder in `parent`/tmp for work in progress, removed afterwards, as is what killed runs left there."""
     root = parent / "tmp"
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     for stale in root.iterdir():

@@ -62,7 +62,7 @@ def index_examples(connection: DuckDBPyConnection, table: str, generation: str) 
 def _insert_statement(database: BaseDatabaseWrapper) -> str:
     quote = database.ops.quote_name
     names = [*_EXPRESSIONS, "generation"]
-    columns = ", ".join(quote(ExampleIndex._meta.get_field(name).column) for name in names)
+    columns = ", ".join(quote(name) for name in names)  # no field of ExampleIndex renames its column
     places = ", ".join(["%s"] * len(names))
     # SQLite and PostgreSQL both speak this.
     return f"INSERT INTO {quote(ExampleIndex._meta.db_table)} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"

@@ -15,7 +15,15 @@ from duckdb import DuckDBPyConnection
 from filelock import FileLock, Timeout
 
 from capture_app.conf import capture_settings
-from capture_app.duckdb_files import attach, count_rows, create_examples_table, duckdb_session, quoted
+from capture_app.duckdb_files import (
+    attach,
+    count_rows,
+    create_examples_table,
+    duckdb_session,
+    quoted,
+    scalar,
+    table_comment,
+)
 from capture_app.example import COLUMNS, TABLE
 from capture_app.exceptions import LiveDatabaseBusy, LiveDatabaseError
 from capture_app.files import fsync_directory, scratch_directory
@@ -82,7 +90,9 @@ class LiveDatabase:
     def attached(self, connection: DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
         """Attach the database as ALIAS, made if missing; at the end it is checkpointed and detached."""
         with self._explained():
-            attach(connection, self.path, ALIAS, read_only=read_only, row_group_size=None if read_only else _ROW_GROUP_SIZE)
+            attach(
+                connection, self.path, ALIAS, read_only=read_only, row_group_size=None if read_only else _ROW_GROUP_SIZE
+            )
             try:
                 if not read_only:
                     _prepare(connection)
@@ -131,7 +141,7 @@ def create_live_database(path: Path) -> None:
 
 
 def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_record: int = _USUAL_RECORD) -> int:
-    """Insert the records of `files` (JSON lines) in one transaction; the number of rows that were not there yet.
+    """Insert the records of `files` (JSON lines) in one transaction; how many were not there yet.
 
     All or nothing: raises one of RECORD_ERRORS when any record cannot be stored. Afterwards the table BATCH holds the
     records of these files.
@@ -143,22 +153,17 @@ def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_rec
     )
     connection.execute("BEGIN")
     try:
-        inserted = connection.execute(
-            f"INSERT INTO {ALIAS}.{TABLE} FROM {BATCH} ON CONFLICT DO NOTHING"
-        ).fetchone()
+        inserted = scalar(connection, f"INSERT INTO {ALIAS}.{TABLE} FROM {BATCH} ON CONFLICT DO NOTHING")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
-    return int(inserted[0]) if inserted else 0
+    return int(inserted)
 
 
 def generation(connection: DuckDBPyConnection) -> str:
     """What tells this live database from every other: it stays the file's own when the file is sealed and archived."""
-    found = connection.execute(
-        "SELECT comment FROM duckdb_tables() WHERE database_name = ? AND table_name = ?", [ALIAS, TABLE]
-    ).fetchone()
-    return str(found[0]) if found and found[0] else ""
+    return table_comment(connection, ALIAS)
 
 
 @contextmanager
@@ -172,6 +177,6 @@ def live_session(data_dir: Path) -> Iterator[DuckDBPyConnection]:
 
 
 def _prepare(connection: DuckDBPyConnection) -> None:
-    create_examples_table(connection, ALIAS)
+    create_examples_table(connection, f"{ALIAS}.{TABLE}")
     if not generation(connection):
         connection.execute(f"COMMENT ON TABLE {ALIAS}.{TABLE} IS '{uuid.uuid4().hex}'")

@@ -12,13 +12,11 @@ Message = Mapping[str, Any]
 _SYSTEM_ROLES = ("system", "developer")
 
 
-def build_messages(
-    prompt: str | None, messages: Sequence[Message] | None, system_prompt: str | None
-) -> list[Message]:
+def build_messages(prompt: str | None, messages: Sequence[Message] | None, system_prompt: str | None) -> list[Message]:
     """The conversation to send. Exactly one of `prompt` and `messages` must be given, or ValueError."""
     if (prompt is None) == (messages is None):
         raise ValueError("Give either a prompt or messages, not both and not neither.")
-    conversation = list(messages) if messages is not None else [{"role": "user", "content": prompt}]
+    conversation: list[Message] = list(messages) if messages is not None else [{"role": "user", "content": prompt}]
     if not conversation:
         raise ValueError("messages is empty: there is nothing to ask.")
     if system_prompt:

@@ -1,4 +1,4 @@
-"""Counts of what went wrong, kept in this process. A failure is logged when its cause first appears, then only counted."""
+"""Counts of what went wrong in this process. A failure is logged when its cause appears, and then only counted."""
 
 import logging
 import threading

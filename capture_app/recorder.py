@@ -111,7 +111,6 @@ def build_example(
     """The Example of one answered call. Columns from request and answer, the rest under the reserved key."""
     system = system_text(request.messages)
     prompt = prompt_text(request.messages)
-    settings = request.settings()
     own, reserved = _split_metadata(training_metadata)
     slot_specs = own.pop("slot_specs", None)
     if slot_specs is not None and not isinstance(slot_specs, Mapping):
@@ -119,7 +118,7 @@ def build_example(
     task_name = task or own.pop("task", None) or DEFAULT_TASK
     own.pop("task", None)
     model = completion.model or request.model
-    reserved |= _call_facts(request, completion, settings, prompt, partial)
+    reserved |= _call_facts(request, completion, system=system, prompt=prompt, partial=partial)
     return Example(
         id=examples.new_example_id(),
         task=str(task_name),
@@ -128,7 +127,7 @@ def build_example(
         response_strong=completion.text or (to_json_text(completion.tool_calls) if completion.tool_calls else ""),
         metadata={**own, RESERVED_KEY: reserved},
         slot_specs=slot_specs or {},
-        llm_signature=examples.llm_signature(provider, model, settings),
+        llm_signature=examples.llm_signature(provider, model, request.settings()),
         provider=provider,
         model_name=model,
         input_tokens=completion.input_tokens,
@@ -151,25 +150,24 @@ def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, A
 
 
 def _call_facts(
-    request: CompletionRequest, completion: Completion, settings: dict[str, Any], prompt: str, partial: bool
+    request: CompletionRequest, completion: Completion, *, system: str, prompt: str, partial: bool
 ) -> dict[str, Any]:
     """What the columns cannot hold. A plain prompt is not stored twice: messages stand here only if they say more."""
-    facts: dict[str, Any] = dict(settings)
-    last = request.messages[-1]
-    if len(request.messages) > 2 or last.get("content") != prompt:
-        facts["messages"] = request.messages
-    if completion.tool_calls:
-        facts["tool_calls"] = completion.tool_calls
-    if request.model and completion.model != request.model:
-        facts["requested_model"] = request.model
-    if completion.finish_reason is not None:
-        facts["finish_reason"] = completion.finish_reason
-    if completion.response_id is not None:
-        facts["response_id"] = completion.response_id
-    if completion.cached_input_tokens:
-        facts["cached_input_tokens"] = completion.cached_input_tokens
-    if completion.reasoning_tokens:
-        facts["reasoning_tokens"] = completion.reasoning_tokens
-    if partial:
-        facts["partial"] = True
-    return facts
+    facts: dict[str, Any] = {
+        **request.settings(),
+        "messages": None if _said_by_columns(request.messages, system, prompt) else request.messages,
+        "tool_calls": completion.tool_calls or None,
+        "requested_model": request.model if completion.model != request.model else None,
+        "finish_reason": completion.finish_reason,
+        "response_id": completion.response_id,
+        "cached_input_tokens": completion.cached_input_tokens,
+        "reasoning_tokens": completion.reasoning_tokens,
+        "partial": partial or None,
+    }
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+def _said_by_columns(messages: Sequence[Message], system: str, prompt: str) -> bool:
+    """Whether the columns system_prompt and prompt_text give the messages back."""
+    before = [{"role": "system", "content": system}] if system else []
+    return [*messages] == [*before, {"role": "user", "content": prompt}]

@@ -15,7 +15,10 @@ class Route:
 
 
 def resolve_route(*, task: str | None, model: str | None) -> Route:
-    """`model` as an alias in ROUTES wins, then `model` as a model's name, then the route of `task`, then the default."""
+    """`model` as an alias in ROUTES wins, then `model` as a model's name, then the route of `task`, then the default.
+
+    Raises CaptureConfigurationError for a route whose provider is not configured.
+    """
     conf = capture_settings()
     if model:
         return _configured(conf, model) or Route(conf.default_provider, model)

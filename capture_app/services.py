@@ -6,9 +6,11 @@ from pathlib import Path
 
 from capture_app.conf import capture_settings
 from capture_app.drain import Drained, drain_group, drain_leftovers
+from capture_app.example import TABLE
 from capture_app.inbox import get_inbox
 from capture_app.inbox.base import InboxDepth
-from capture_app.live_database import create_live_database, live_session, lock_live_database
+from capture_app.index import index_examples
+from capture_app.live_database import ALIAS, create_live_database, generation, live_session, lock_live_database
 from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 
@@ -55,7 +57,7 @@ def drain_captures(*, progress: Progress = silent) -> DrainReport:
 
 
 def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
-    """Move the live database to `sealed` and leave a fresh one. None when it has no rows, else seconds under the lock."""
+    """Move the live database to `sealed` and leave a fresh one: seconds under the lock, or None when it had no rows."""
     with lock_live_database(db_path) as live:
         if not live.count_rows():
             return None
@@ -70,11 +72,15 @@ def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
         return time.monotonic() - started
 
 
+def index_live_database() -> int:
+    """Add the live database's examples to the index; the rows read. For rebuilding: a drain does it by itself."""
+    with lock_live_database(capture_settings().live_database) as live, live.connect() as connection:
+        return index_examples(connection, f"{ALIAS}.{TABLE}", generation(connection))
+
+
 def capture_status(*, db_path: Path | None = None) -> CaptureStatus:
     """Rows in the live database and in the inbox, and records in quarantine."""
     conf = capture_settings()
     with lock_live_database(db_path or conf.live_database) as live:
         live_rows = live.count_rows()
-    return CaptureStatus(
-        live_rows=live_rows, inbox=get_inbox().depth(), quarantined=count_quarantined(conf.data_dir)
-    )
+    return CaptureStatus(live_rows=live_rows, inbox=get_inbox().depth(), quarantined=count_quarantined(conf.data_dir))

@@ -6,6 +6,7 @@ The broker is a folder unless REDIS_URL is set, so that one host needs no server
 """
 
 import os
+from pathlib import Path
 
 from celery import Celery
 from celery.schedules import crontab
@@ -27,9 +28,8 @@ app.conf.beat_schedule = {
 
 def make_broker_folders() -> None:
     """The filesystem broker expects its folders to be there."""
-    for folder in settings.CELERY_BROKER_TRANSPORT_OPTIONS.values():
-        os.makedirs(folder, exist_ok=True)
-    os.makedirs(settings.CELERY_FOLDER, exist_ok=True)
+    for folder in (settings.CELERY_FOLDER, *settings.CELERY_BROKER_TRANSPORT_OPTIONS.values()):
+        Path(str(folder)).mkdir(parents=True, exist_ok=True)
 
 
 make_broker_folders()

@@ -56,7 +56,7 @@ def _database_from_url(config: dict[str, Any]) -> dict[str, Any]:
 
 def training_data_dir() -> Path:
     """`TRAINING_DATA_DIR`: the live database, its lock, spool, sealed files, quarantine and ZIP; default `backups/`."""
-    return (BASE_DIR / _env.str("TRAINING_DATA_DIR", default="backups")).resolve()
+    return (BASE_DIR / str(_env.str("TRAINING_DATA_DIR", default="backups"))).resolve()
 
 
 def redis_url() -> str:

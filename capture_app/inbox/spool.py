@@ -101,7 +101,7 @@ class SpoolInbox(Inbox):
 class _Segment:
     """One open file that one thread at a time appends to. The descriptor lives exactly as long as this object."""
 
-    __slots__ = ("descriptor", "_path")
+    __slots__ = ("_path", "descriptor")
 
     descriptor: int
 
@@ -131,7 +131,7 @@ class _Segment:
 
     def _size_if_open(self) -> int | None:
         try:
-            return os.stat(self._path).st_size
+            return os.stat(self._path).st_size  # noqa: PTH116  (a Path costs as much as the call, at every record)
         except FileNotFoundError:  # its name is gone: a drain renamed it, or somebody removed it
             return None
 

@@ -1,4 +1,4 @@
-"""Providers as backends, in Django's own style: TRAINING_CAPTURE["PROVIDERS"][name] = {"BACKEND": ..., "OPTIONS": ...}."""
+"""Providers as backends, in Django's style: TRAINING_CAPTURE["PROVIDERS"][name] = {"BACKEND": ..., "OPTIONS": ...}."""
 
 import os
 from functools import lru_cache

@@ -1,0 +1,66 @@
+# Everything runs in .venv, which `make setup` builds from the hashed requirements.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
+
+.PHONY: help setup demo browse test test-long test-duckdb lint format bench lock clean
+
+help:  ## Show these targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(VENV)/.core  ## Build .venv with what Gleaner runs on
+
+demo: setup  ## See the whole way of the data, with no key and no server; CONVERSATIONS=FOLDER replays your own
+	$(BIN)/python -m demo $(CONVERSATIONS)
+
+browse: setup  ## Look at the demo's examples in the admin
+	$(BIN)/python -m demo.browse
+
+test: $(VENV)/.dev  ## Run the tests; ARGS="-k spool" picks some
+	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(VENV)/.dev  ## Kill writers, drains and archive runs at least 200 times
+	$(BIN)/python -m pytest tests/faults --long $(ARGS)
+
+test-duckdb: $(VENV)/.dev  ## Open a chunk with other releases of DuckDB, each in an environment of its own
+	$(BIN)/python -m tests.duckdb_releases
+
+lint: $(VENV)/.dev  ## Style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench  ## Measure, beside what people use today; writes docs/benchmarks/
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.dev  ## Compile requirements*.in anew, with hashes
+	$(BIN)/pip --disable-pip-version-check install --quiet uv
+	for name in requirements requirements-dev requirements-bench; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			$$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean:  ## Remove what make built; captured data stays
+	rm -rf $(VENV) .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python requirements.txt
+	$(PIP) --requirement requirements.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core requirements-dev.txt
+	$(PIP) --requirement requirements-dev.txt
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.core requirements-bench.txt
+	$(PIP) --requirement requirements-bench.txt
+	touch $@

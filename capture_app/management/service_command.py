@@ -1,0 +1,101 @@
+"""What every command of Gleaner shares: it calls one service, shows its progress, prints the result or JSON of it."""
+
+import sys
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from typing import Any, ClassVar
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
+
+from capture_app.exceptions import CaptureError
+from capture_app.progress import Progress
+
+INTERRUPTED = 130  # what shells return for Ctrl-C
+
+
+class ServiceCommand(BaseCommand):
+    """Subclasses say which service in `call`, and how its result reads in `show`."""
+
+    errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError,)
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--json", action="store_true", help="print the result as one JSON object on standard output"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with _progress_on_stderr() as progress:
+                result = self.call(progress, options)
+        except self.errors as error:
+            raise CommandError(str(error), returncode=self.exit_code(error)) from error
+        except KeyboardInterrupt as error:
+            message = "Interrupted. Nothing is lost and nothing half-written; run the command again to go on."
+            raise CommandError(message, returncode=INTERRUPTED) from error
+        if options["json"]:
+            self.stdout.write(orjson.dumps(self.as_json(result), default=_jsonable).decode())
+        else:
+            self.show(result)
+        self.finish(result, options)
+
+    @abstractmethod
+    def call(self, progress: Progress, options: dict[str, Any]) -> Any: ...
+
+    @abstractmethod
+    def show(self, result: Any) -> None: ...
+
+    def as_json(self, result: Any) -> Any:
+        return result
+
+    def exit_code(self, error: Exception) -> int:
+        return 1
+
+    def finish(self, result: Any, options: dict[str, Any]) -> None:
+        """Raise CommandError here when the result, though printed, is bad news."""
+
+
+def _jsonable(value: object) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+@contextmanager
+def _progress_on_stderr() -> Iterator[Progress]:
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield _PlainLines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with ProgressBars(*columns, console=console, transient=True) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """One bar per stage."""
+
+    def __init__(self, bars: ProgressBars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total or None)
+        self._bars.update(self._tasks[stage], completed=done, total=total or None)
+
+
+class _PlainLines:
+    """A line when a stage begins: logs of cron and Celery stay short."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._stage = stage
+            print(f"{stage} ...", file=sys.stderr, flush=True)

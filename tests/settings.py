@@ -1,0 +1,12 @@
+"""The project's settings, on data of their own."""
+
+import tempfile
+from pathlib import Path
+
+from project_settings.settings import *  # noqa: F403  (Django's way to vary settings)
+
+_folder = Path(tempfile.mkdtemp(prefix="gleaner-tests-"))
+
+SECRET_KEY = "only-for-tests"
+TRAINING_CAPTURE = {"DATA_DIR": _folder / "backups", "DEFAULT_PROVIDER": "offline"}
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}

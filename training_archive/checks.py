@@ -1,0 +1,39 @@
+"""System checks of TRAINING_ARCHIVE."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from training_archive.conf import DEFAULT_COMPRESSLEVEL, KEYS, SETTING
+
+
+@register()
+def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
+    """All that is wrong at once, ids training_archive.E001 to E003."""
+    raw = getattr(settings, SETTING, {})
+    if not isinstance(raw, Mapping):
+        return [Error(f"{SETTING} is no dict.", hint="Leave it out to take the defaults.", id="training_archive.E001")]
+    found: list[CheckMessage] = [
+        Error(f"{SETTING} has no key {key!r}.", hint=f"It has {', '.join(sorted(KEYS))}.", id="training_archive.E001")
+        for key in sorted(set(raw) - KEYS)
+    ]
+    if "ZIP_PATH" in raw and not Path(raw["ZIP_PATH"]).is_absolute():
+        found.append(
+            Error(
+                f"{SETTING}['ZIP_PATH'] is the relative path {str(raw['ZIP_PATH'])!r}.",
+                hint="Make it absolute (BASE_DIR / ...): beat, cron and shell start in different folders.",
+                id="training_archive.E002",
+            )
+        )
+    if raw.get("COMPRESSLEVEL", DEFAULT_COMPRESSLEVEL) not in range(1, 10):
+        found.append(
+            Error(
+                f"{SETTING}['COMPRESSLEVEL'] is {raw['COMPRESSLEVEL']!r}.",
+                hint="It is a number from 1 (fast) to 9 (small).",
+                id="training_archive.E003",
+            )
+        )
+    return found

@@ -1,0 +1,169 @@
+"""Chunks: their names, their sidecars, and how a sealed live database becomes one.
+
+A chunk is a DuckDB file with one table, `examples`, in the schema of capture_app.example.COLUMNS. Its sidecar is a
+JSON file of the same name that says what is in it.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import duckdb
+import orjson
+from duckdb import DuckDBPyConnection
+
+from capture_app.duckdb_files import (
+    STORAGE_VERSION,
+    attach,
+    count_rows,
+    create_examples_table,
+    duckdb_session,
+    scalar,
+    table_comment,
+)
+from capture_app.example import COLUMNS, SCHEMA_VERSION, TABLE
+from training_archive.exceptions import ArchiveDamaged
+
+PREFIX: Final = "llm_training_chunk_"
+CHUNK_SUFFIX: Final = ".duckdb"
+SIDECAR_SUFFIX: Final = ".json"
+
+# No separator, no dot, no blank: a name that matches leads nowhere but to a file of that name.
+_NAME = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,100}}")
+
+# DuckDB's. Row groups of the size below are compressed in parallel within it.
+MEMORY_LIMIT: Final = "256MB"
+_ROW_GROUP_SIZE = 16384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """What a chunk's JSON file says. Times are ISO 8601 in UTC."""
+
+    chunk: str  # the chunk's name, without suffix
+    rows: int
+    rows_per_task: dict[str, int]
+    rows_per_provider: dict[str, int]
+    rows_per_model: dict[str, int]
+    first_created_at: str | None
+    last_created_at: str | None
+    sha256: str  # of the chunk file
+    size: int  # of the chunk file, in bytes
+    schema_version: int
+    duckdb_version: str  # that wrote it
+    storage_version: str  # the oldest format that must be understood to open it
+    quarantined_lines: int  # records met in this interval that could not be stored
+    generation: str  # of the live database that became this chunk
+    created_at: str
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Raises ArchiveDamaged when the content is no sidecar. Keys of later versions are ignored."""
+        try:
+            values = orjson.loads(content)
+            return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise ArchiveDamaged(f"The sidecar is not readable: {error!r}") from error
+
+
+def chunk_name(now: datetime, taken: Iterable[str]) -> str:
+    """A name for a chunk sealed at `now` (aware, any zone) that is not among `taken`: the UTC time in microseconds."""
+    stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%S_%f}"
+    name, repeats = f"{PREFIX}{stamp}Z", 1
+    while name in set(taken):  # the clock stepped back, or two runs met in one microsecond
+        repeats += 1
+        name = f"{PREFIX}{stamp}Z-{repeats}"
+    return name
+
+
+def is_chunk_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def compact(sealed: Path, chunk: Path, *, name: str, scratch: Path) -> Sidecar:
+    """Write the examples of `sealed` into the new file `chunk`, compacted and compressed; say what is in it.
+
+    Raises ArchiveDamaged when DuckDB cannot read the one or write the other.
+    """
+    chunk.unlink(missing_ok=True)
+    try:
+        with duckdb_session(scratch=scratch, memory_limit=MEMORY_LIMIT) as connection:
+            attach(connection, sealed, "sealed", read_only=True)
+            attach(connection, chunk, "chunk", row_group_size=_ROW_GROUP_SIZE)
+            connection.execute("SET force_compression = 'zstd'")
+            create_examples_table(connection, f"chunk.{TABLE}")
+            connection.execute(f"INSERT INTO chunk.{TABLE} SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}")
+            facts = _facts(connection, f"chunk.{TABLE}")
+            generation = table_comment(connection, "sealed")
+            connection.execute("DETACH chunk")
+    except duckdb.Error as error:
+        raise ArchiveDamaged(
+            f"{sealed} could not be compacted: {error} It stays where it is, and so does the ZIP. Free space if that "
+            "is the cause, and run the archive again."
+        ) from error
+    return Sidecar(
+        chunk=name,
+        **facts,
+        sha256=sha256_of(chunk),
+        size=chunk.stat().st_size,
+        schema_version=SCHEMA_VERSION,
+        duckdb_version=duckdb.__version__,
+        storage_version=STORAGE_VERSION,
+        quarantined_lines=0,
+        generation=generation or name,  # a database from elsewhere has none
+        created_at=datetime.now(UTC).isoformat(),
+    )
+
+
+def _facts(connection: DuckDBPyConnection, table: str) -> dict[str, Any]:
+    span = f"SELECT count(*), min(created_at), max(created_at) FROM {table}"
+    [(rows, first, last)] = connection.execute(span).fetchall()
+    return {
+        "rows": rows,
+        "rows_per_task": _counts(connection, table, "task"),
+        "rows_per_provider": _counts(connection, table, "provider"),
+        "rows_per_model": _counts(connection, table, "model_name"),
+        "first_created_at": first.replace(tzinfo=UTC).isoformat() if first else None,
+        "last_created_at": last.replace(tzinfo=UTC).isoformat() if last else None,
+    }
+
+
+def _counts(connection: DuckDBPyConnection, table: str, column: str) -> dict[str, int]:
+    query = f"SELECT coalesce({column}, ''), count(*) AS n FROM {table} GROUP BY 1 ORDER BY n DESC, 1"
+    return dict(connection.execute(query).fetchall())
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_chunk(path: Path, sidecar: Sidecar, *, scratch: Path) -> None:
+    """Raise ArchiveDamaged unless the file opens in DuckDB and holds what its sidecar says."""
+    try:
+        with duckdb_session(scratch=scratch, memory_limit=MEMORY_LIMIT) as connection:
+            attach_chunk(connection, path, "chunk")
+            rows = count_rows(connection, f"chunk.{TABLE}")
+    except duckdb.Error as error:
+        raise ArchiveDamaged(f"DuckDB does not open it: {error}") from error
+    if rows != sidecar.rows:
+        raise ArchiveDamaged(f"it holds {rows} rows, its sidecar says {sidecar.rows}")
+
+
+def attach_chunk(connection: DuckDBPyConnection, path: Path, alias: str) -> None:
+    """Attach a chunk from anywhere, read-only. A file made to look like one is refused: `examples` must be a table."""
+    attach(connection, path, alias, read_only=True)
+    here = "WHERE database_name = ? AND schema_name = 'main' AND table_name = ?"
+    if not scalar(connection, f"SELECT count(*) FROM duckdb_tables() {here}", [alias, TABLE]):
+        raise ArchiveDamaged(f"it has no table {TABLE!r}")
+    columns = connection.execute(f"SELECT column_name FROM duckdb_columns() {here}", [alias, TABLE]).fetchall()
+    missing = set(COLUMNS) - {name for (name,) in columns}
+    if missing:
+        raise ArchiveDamaged(f"its table {TABLE!r} lacks {', '.join(sorted(missing))}")

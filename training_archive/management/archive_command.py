@@ -1,0 +1,29 @@
+"""What the archive's commands share."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.core.management.base import CommandParser
+
+from capture_app.exceptions import CaptureError
+from capture_app.management.service_command import ServiceCommand
+from training_archive.exceptions import ArchiveError
+
+
+class ArchiveCommand(ServiceCommand):
+    errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError, ArchiveError)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--zip-path", type=Path, help="the archive; default: TRAINING_ARCHIVE's, beside the live database"
+        )
+
+
+def human_size(size: float) -> str:
+    """`size` in bytes as people say it, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

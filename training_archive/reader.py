@@ -1,0 +1,145 @@
+"""The one door to archived examples, for everything downstream. Memory stays bounded however large the archive is.
+
+from training_archive.reader import iter_examples
+
+for example in iter_examples(task="productpage_extractor", columns=["prompt_text", "response_strong"]):
+    ...
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import orjson
+from duckdb import DuckDBPyConnection
+
+from capture_app.duckdb_files import count_rows, create_examples_table, duckdb_session
+from capture_app.example import COLUMNS, JSON_COLUMNS, PRIMARY_KEY, TABLE
+from capture_app.progress import Progress, silent
+from training_archive.chunks import MEMORY_LIMIT, Sidecar, attach_chunk
+from training_archive.conf import archive_settings
+from training_archive.zip_archive import extract_chunk, list_chunks, open_zip, read_sidecar
+
+CHUNK: Final = "gleaner_chunk"  # what an attached chunk is called in SQL
+_ROWS_AT_ONCE: Final = 500
+
+
+def iter_chunks(zip_path: Path | None = None) -> Iterator[Sidecar]:
+    """What is in the archive, chunk by chunk, from the sidecars alone. Nothing is extracted."""
+    with open_zip(zip_path or archive_settings().zip_path) as archive:
+        for member in list_chunks(archive):
+            yield read_sidecar(archive, member)
+
+
+def iter_examples(
+    zip_path: Path | None = None,
+    *,
+    task: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    columns: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> Iterator[dict[str, Any]]:
+    """Every archived example once, chunk by chunk, in the order in which chunks were archived.
+
+    `since` is included, `until` is not; both must be aware. `columns` are names from COLUMNS (default: all).
+    `metadata` and `slot_specs` come as dicts, `created_at` as an aware datetime. When several chunks hold an id, the
+    first one wins.
+
+    Raises ValueError for an unknown column or a naive time, ArchiveError or ArchiveDamaged for the ZIP.
+    """
+    names = _checked_columns(columns)
+    condition, values = _condition(task, since, until)
+    with reading_session() as (connection, scratch):
+        connection.execute(f"CREATE TABLE seen ({PRIMARY_KEY} VARCHAR)")
+        for _ in attached_chunks(connection, zip_path, scratch, progress):
+            found = connection.execute(
+                f"SELECT {', '.join(names)} FROM {CHUNK}.{TABLE} "
+                f"WHERE {condition} AND {PRIMARY_KEY} NOT IN (FROM seen)",
+                values,
+            )
+            while rows := found.fetchmany(_ROWS_AT_ONCE):
+                for row in rows:
+                    yield _example(names, row)
+            connection.execute(f"INSERT INTO seen SELECT {PRIMARY_KEY} FROM {CHUNK}.{TABLE}")
+
+
+def load_into(
+    connection: DuckDBPyConnection, zip_path: Path | None = None, *, table: str = TABLE, progress: Progress = silent
+) -> int:
+    """Merge all chunks into `table` of your own DuckDB connection, made if missing; the number of rows added.
+
+    The first chunk to hold an id wins, and rows that are there already stay as they are.
+    """
+    create_examples_table(connection, table)
+    before = count_rows(connection, table)
+    names = ", ".join(COLUMNS)
+    with TemporaryDirectory(prefix="gleaner-") as folder:
+        for _ in attached_chunks(connection, zip_path, Path(folder), progress):
+            connection.execute(
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM {CHUNK}.{TABLE} ON CONFLICT DO NOTHING"
+            )
+    return count_rows(connection, table) - before
+
+
+@contextmanager
+def reading_session() -> Iterator[tuple[DuckDBPyConnection, Path]]:
+    """A DuckDB session to attach chunks to, and a folder to extract them into."""
+    with (
+        TemporaryDirectory(prefix="gleaner-") as folder,
+        duckdb_session(scratch=Path(folder), memory_limit=MEMORY_LIMIT) as connection,
+    ):
+        yield connection, Path(folder)
+
+
+def attached_chunks(
+    connection: DuckDBPyConnection, zip_path: Path | None, scratch: Path, progress: Progress
+) -> Iterator[Sidecar]:
+    """Extract one chunk after the other and attach it as CHUNK; each is detached and deleted before the next."""
+    with open_zip(zip_path or archive_settings().zip_path) as archive:
+        for member in list_chunks(archive):
+            path = extract_chunk(archive, member, scratch, progress)
+            attach_chunk(connection, path, CHUNK)
+            try:
+                yield read_sidecar(archive, member)
+            finally:
+                connection.execute(f"DETACH {CHUNK}")
+                path.unlink()
+
+
+def _checked_columns(columns: Sequence[str] | None) -> list[str]:
+    names = list(COLUMNS) if columns is None else list(columns)
+    unknown = sorted(set(names) - set(COLUMNS))
+    if unknown or not names:
+        raise ValueError(f"No such column: {', '.join(unknown) or '(none given)'}. There are {', '.join(COLUMNS)}.")
+    return names
+
+
+def _condition(task: str | None, since: datetime | None, until: datetime | None) -> tuple[str, list[Any]]:
+    parts, values = ["true"], list[Any]()
+    for part, value in (("task = ?", task), ("created_at >= ?", _utc(since)), ("created_at < ?", _utc(until))):
+        if value is not None:
+            parts.append(part)
+            values.append(value)
+    return " AND ".join(parts), values
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone; say which, for example with tzinfo=UTC.")
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _example(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    example = dict(zip(names, row, strict=True))
+    for name in JSON_COLUMNS:
+        if name in example:
+            example[name] = orjson.loads(example[name] or "{}")
+    if example.get("created_at") is not None:
+        example["created_at"] = example["created_at"].replace(tzinfo=UTC)
+    return example
