@@ -120,7 +120,7 @@ class LiveDatabase:
     def rotate(self, sealed: Path, fresh: Path) -> None:
         """Rename the live database to `sealed` and the database `fresh` into its place.
 
-        Costs two renames, whatever the size. Killed between them, no live database is there, and the next use makes one.
+        Costs two renames, whatever the size. Killed between them, it leaves none; the next use makes one.
         """
         if self._write_ahead_log.exists():  # only after a crash: every connection checkpoints as it closes
             with self.connect():

@@ -1,0 +1,45 @@
+"""What all tests share: a data directory of their own, and programs that may be missing."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="let the fault tests run long: at least 200 kills")
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """TRAINING_DATA_DIR of this test; nothing is in it yet."""
+    return tmp_path / "backups"
+
+
+@pytest.fixture(autouse=True)
+def capture(settings: Any, data_dir: Path) -> Callable[..., None]:
+    """Capture into `data_dir`, offline. Call it to change keys of TRAINING_CAPTURE."""
+
+    def configure(**keys: Any) -> None:
+        settings.TRAINING_CAPTURE = {"DATA_DIR": data_dir, "DEFAULT_PROVIDER": "offline", **keys}
+
+    configure()
+    return configure
+
+
+@pytest.fixture
+def needs() -> Callable[[str], str]:
+    """The path of a program; without it the test is skipped, or fails when REQUIRE_ALL is set."""
+
+    def find(program: str) -> str:
+        path = shutil.which(program)
+        if path is None and os.environ.get("REQUIRE_ALL"):
+            pytest.fail(f"{program} is not installed, and REQUIRE_ALL allows no skip.")
+        if path is None:
+            pytest.skip(f"{program} is not installed")
+        return path
+
+    return find
