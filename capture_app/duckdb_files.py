@@ -47,7 +47,7 @@ def attach(
 ) -> None:
     """Attach the file under `alias`. A new file gets STORAGE_VERSION; `row_group_size` is in rows."""
     options = ["READ_ONLY"] if read_only else [f"STORAGE_VERSION '{STORAGE_VERSION}'"]
-    if row_group_size is not None:
+    if row_group_size is not None and not read_only:
         options.append(f"ROW_GROUP_SIZE {row_group_size}")
     connection.execute(f"ATTACH {quoted(str(path))} AS {alias} ({', '.join(options)})")
 

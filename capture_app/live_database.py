@@ -6,7 +6,7 @@ DuckDB lets one process open a file read-write, and meanwhile nobody else even r
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,10 +76,6 @@ class LiveDatabase:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @property
-    def _write_ahead_log(self) -> Path:
-        return self.path.with_name(self.path.name + ".wal")
-
     @contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[DuckDBPyConnection]:
         """A session of its own, with the database attached as ALIAS."""
@@ -89,26 +85,17 @@ class LiveDatabase:
     @contextmanager
     def attached(self, connection: DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
         """Attach the database as ALIAS, made if missing; at the end it is checkpointed and detached."""
-        with self._explained():
-            attach(
-                connection, self.path, ALIAS, read_only=read_only, row_group_size=None if read_only else _ROW_GROUP_SIZE
-            )
+        with _explained(self.path):
+            if not read_only and not self.path.exists():
+                # Made elsewhere first: a file that a full disk or a kill left unfinished would never open again.
+                create_live_database(fresh_path(self.path)).rename(self.path)
+            attach(connection, self.path, ALIAS, read_only=read_only, row_group_size=_ROW_GROUP_SIZE)
             try:
                 if not read_only:
                     _prepare(connection)
                 yield
             finally:
                 connection.execute(f"DETACH {ALIAS}")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except duckdb.Error as error:
-            raise LiveDatabaseError(
-                f"The live database {self.path} cannot be used: {error} Captured calls are safe in the inbox. Free "
-                "space or memory if that is the cause; a damaged file can be moved aside, and a new one is made."
-            ) from error
 
     def count_rows(self) -> int:
         """Rows in the live database, 0 when there is none yet."""
@@ -122,22 +109,47 @@ class LiveDatabase:
 
         Costs two renames, whatever the size. Killed between them, it leaves none; the next use makes one.
         """
-        if self._write_ahead_log.exists():  # only after a crash: every connection checkpoints as it closes
+        log = _write_ahead_log(self.path)
+        if log.exists():  # only after a crash: every connection checkpoints as it closes
             with self.connect():
                 pass
-        if self._write_ahead_log.exists():
-            raise LiveDatabaseError(f"{self._write_ahead_log} did not go away with a checkpoint; nothing was rotated.")
+        if log.exists():
+            raise LiveDatabaseError(f"{log} did not go away with a checkpoint; nothing was rotated.")
         self.path.rename(sealed)
         fresh.rename(self.path)
         fsync_directory(sealed.parent)
         fsync_directory(self.path.parent)
 
 
-def create_live_database(path: Path) -> None:
+def fresh_path(path: Path) -> Path:
+    """Where the successor of the live database at `path` is made."""
+    return path.with_name(f".{path.name}.fresh")
+
+
+def create_live_database(path: Path) -> Path:
     """A new, empty live database at `path`, in the place of whatever an interrupted run left there."""
     path.unlink(missing_ok=True)
-    with LiveDatabase(path).connect():
-        pass
+    _write_ahead_log(path).unlink(missing_ok=True)
+    with _explained(path), live_session(path.parent) as connection:
+        attach(connection, path, ALIAS, row_group_size=_ROW_GROUP_SIZE)
+        _prepare(connection)
+        connection.execute(f"DETACH {ALIAS}")
+    return path
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise LiveDatabaseError(
+            f"The live database {path} cannot be used: {error} Captured calls are safe in the inbox. Free space or "
+            "memory if that is the cause; a damaged file can be moved aside, and a new one is made."
+        ) from error
+
+
+def _write_ahead_log(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
 
 
 def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_record: int = _USUAL_RECORD) -> int:
@@ -156,7 +168,8 @@ def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_rec
         inserted = scalar(connection, f"INSERT INTO {ALIAS}.{TABLE} FROM {BATCH} ON CONFLICT DO NOTHING")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(duckdb.Error):  # a COMMIT that fails has rolled back already
+            connection.execute("ROLLBACK")
         raise
     return int(inserted)
 

@@ -10,7 +10,14 @@ from capture_app.example import TABLE
 from capture_app.inbox import get_inbox
 from capture_app.inbox.base import InboxDepth
 from capture_app.index import index_examples
-from capture_app.live_database import ALIAS, create_live_database, generation, live_session, lock_live_database
+from capture_app.live_database import (
+    ALIAS,
+    create_live_database,
+    fresh_path,
+    generation,
+    live_session,
+    lock_live_database,
+)
 from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 
@@ -61,8 +68,7 @@ def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
     with lock_live_database(db_path) as live:
         if not live.count_rows():
             return None
-    fresh = db_path.with_name(f".{db_path.name}.fresh")
-    create_live_database(fresh)
+    fresh = create_live_database(fresh_path(db_path))
     with lock_live_database(db_path) as live:
         started = time.monotonic()
         if db_path == capture_settings().live_database:

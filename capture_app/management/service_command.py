@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
@@ -36,6 +37,9 @@ class ServiceCommand(BaseCommand):
                 result = self.call(progress, options)
         except self.errors as error:
             raise CommandError(str(error), returncode=self.exit_code(error)) from error
+        except (OSError, DatabaseError) as error:
+            message = f"{error}. Nothing is lost and nothing half-written; mend the cause and run the command again."
+            raise CommandError(message) from error
         except KeyboardInterrupt as error:
             message = "Interrupted. Nothing is lost and nothing half-written; run the command again to go on."
             raise CommandError(message, returncode=INTERRUPTED) from error

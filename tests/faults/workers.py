@@ -1,7 +1,7 @@
 """The processes that the fault tests start and kill: `python -m tests.faults.workers READY ROLE [ARGUMENT]`.
 
-Each makes the file READY when it begins its work, and works until it is killed. A writer acknowledges a call by appending its example id to a file, after call_llm has
-returned: what stands there must be in the archive, once.
+Each makes the file READY when it begins its work, and works until it is killed. A writer acknowledges a call by
+appending its example id to a file, after call_llm has returned: what stands there must be in the archive, once.
 """
 
 import os
