@@ -1,0 +1,37 @@
+"""`python -m demo.browse`: Django's admin over what the demo captured, on this machine only."""
+
+import os
+import secrets
+
+import django
+from django.core.management import call_command
+
+from demo import FOLDER, environment
+
+ADDRESS = "127.0.0.1:8000"
+USER = "demo"
+
+
+def main() -> None:
+    if not (FOLDER / "db.sqlite3").exists():
+        raise SystemExit("There is nothing to browse yet. Run `make demo` first.")
+    os.environ.update(environment(), DEBUG="1")
+    django.setup()
+    password = _new_password()
+    print(f"\n  http://{ADDRESS}/admin/\n  user {USER}, password {password}\n\n  Ctrl-C stops it.\n", flush=True)
+    call_command("runserver", ADDRESS, use_reloader=False)
+
+
+def _new_password() -> str:
+    """A new password at each start; the account exists in the demo's database only."""
+    from django.contrib.auth.models import User
+
+    password = secrets.token_urlsafe(9)
+    user, _ = User.objects.get_or_create(username=USER, defaults={"is_staff": True, "is_superuser": True})
+    user.set_password(password)
+    user.save()
+    return password
+
+
+if __name__ == "__main__":
+    main()
