@@ -12,10 +12,10 @@ help:  ## Show these targets
 
 setup: $(VENV)/.core  ## Build .venv with what Gleaner runs on
 
-demo: setup  ## See the whole way of the data, with no key and no server; CONVERSATIONS=FOLDER replays your own
+demo: $(VENV)/.core  ## See the whole way of the data, with no key and no server; CONVERSATIONS=FOLDER replays your own
 	$(BIN)/python -m demo $(CONVERSATIONS)
 
-browse: setup  ## Look at the demo's examples in the admin
+browse: $(VENV)/.core  ## Look at the demo's examples in the admin
 	$(BIN)/python -m demo.browse
 
 test: $(VENV)/.dev  ## Run the tests; ARGS="-k spool" picks some
@@ -51,6 +51,7 @@ clean:  ## Remove what make built; captured data stays
 	rm -rf $(VENV) .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Gleaner needs Python 3.11 or later; name one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: $(VENV)/bin/python requirements.txt

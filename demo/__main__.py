@@ -97,13 +97,12 @@ def show_archive() -> None:
     zip_path = FOLDER / "backups" / "llm_training_dataset.zip"
     console.print(f"\n{zip_path.relative_to(ROOT)} holds, each with its JSON sidecar:")
     table = Table()
-    table.add_column("llm_training_chunk_... .duckdb", no_wrap=True)
-    for heading in ("examples", "tasks", "captured from (UTC)", "SHA-256"):
-        table.add_column(heading, justify="right" if heading == "examples" else "left", overflow="fold")
+    table.add_column("llm_training_chunk_...", no_wrap=True)
+    table.add_column("examples", justify="right")
+    table.add_column("tasks")
     for chunk in iter_chunks(zip_path):
         tasks = ", ".join(f"{task} {rows}" for task, rows in chunk.rows_per_task.items())
-        captured = (chunk.first_created_at or "")[:19].replace("T", " ")
-        table.add_row(chunk.chunk.removeprefix(PREFIX), str(chunk.rows), tasks, captured, chunk.sha256[:12])
+        table.add_row(chunk.chunk.removeprefix(PREFIX) + ".duckdb", str(chunk.rows), tasks)
     console.print(table)
     console.print(
         "\n[bold]What next\n"
