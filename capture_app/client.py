@@ -160,7 +160,7 @@ class _Call:
             )
         return LLMResponse(
             text=completion.text,
-            tool_calls=completion.tool_calls,
+            tool_calls=list(completion.tool_calls),
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
             model=completion.model or self.request.model,
@@ -191,6 +191,7 @@ def _prepare(
         tools=tools,
         response_format=response_format,
         parameters=parameters or {},
+        plain=None if prompt is None else (system_prompt or "", prompt),
     )
     provider = get_provider(route.provider)
     return _Call(request, route.provider, task, training_metadata, time.perf_counter_ns()), provider

@@ -10,10 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -45,9 +44,8 @@ JSON_COLUMNS: Final = tuple(name for name, kind in COLUMNS.items() if kind == "J
 _MAX_DEPTH = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """One answered LLM call, as it is stored. The fields are the columns, in their order."""
+class Example(NamedTuple):
+    """One answered LLM call, as it is stored: immutable, its fields the columns in their order."""
 
     id: str  # UUIDv7: unique everywhere, ordered by time
     task: str
@@ -62,19 +60,16 @@ class Example:
     input_tokens: int | None
     output_tokens: int | None
     latency_ms: int | None
-    created_at: datetime  # naive, in UTC: DuckDB's TIMESTAMP has no zone and would drop one silently
+    created_at: datetime  # in UTC: DuckDB's TIMESTAMP has no zone, and drops the one that it is given
     prompt_hash: str  # see prompt_hash()
 
     def to_json_line(self) -> bytes:
         """The example as one line of JSON. Never fails: what JSON cannot hold is replaced (see `storable`)."""
-        record = {name: getattr(self, name) for name in _FIELD_NAMES}
+        record = dict(zip(self._fields, self, strict=True))
         try:
             return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # a lone surrogate, an integer beyond 64 bits, an object that is no JSON value
             return orjson.dumps(storable(record), option=orjson.OPT_APPEND_NEWLINE)
-
-
-_FIELD_NAMES = tuple(field.name for field in fields(Example))
 
 
 def storable(value: Any, ancestors: tuple[int, ...] = ()) -> Any:
@@ -113,6 +108,10 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
+# The first byte of a UUID's second half, in hex: its two highest bits name the variant and are 10.
+_VARIANT = tuple(f"{byte & 0x3F | 0x80:02x}" for byte in range(256))
+
+_ID_TICK = 245  # ns, a little more than 1/4096 ms: so far apart are two ids of one process at least
 _last_id_time = 0
 _id_lock = threading.Lock()
 
@@ -124,13 +123,19 @@ def new_example_id() -> str:
     processes cannot repeat each other. Within a process the ids never go back, even if the clock does.
     """
     global _last_id_time
-    now = time.time_ns() * 4096 // 1_000_000  # in 1/4096 ms, as method 3 of the RFC's section 6.2 has it
+    now = time.time_ns()
     with _id_lock:
-        _last_id_time = now = max(now, _last_id_time + 1)
-    random_bits = int.from_bytes(os.urandom(8)) >> 2
-    number = (now >> 12) << 80 | 0x7 << 76 | (now & 0xFFF) << 64 | 0b10 << 62 | random_bits
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        if now < _last_id_time + _ID_TICK:
+            now = _last_id_time + _ID_TICK
+        _last_id_time = now
+    milliseconds, rest = divmod(now, 1_000_000)
+    fraction = rest * 4096 // 1_000_000  # method 3 of the RFC's section 6.2
+    random = os.urandom(8)
+    # A UUID is printed in groups of 8-4-4-4-12 hex digits; 7 is the version, _VARIANT begins the fourth group.
+    return (
+        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{fraction:03x}"
+        f"-{_VARIANT[random[0]]}{random[1:2].hex()}-{random[2:].hex()}"
+    )
 
 
 def prompt_hash(system_prompt: str, prompt_text: str) -> str:

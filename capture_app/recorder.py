@@ -1,6 +1,5 @@
 """From an answered call to a line in the inbox. Nothing here may raise into the code that made the call."""
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -47,6 +46,7 @@ def record_example(
             tools=tools,
             response_format=response_format,
             parameters=parameters or {},
+            plain=None if prompt is None else (system_prompt or "", prompt),
         )
         completion = Completion(
             text=response,
@@ -109,8 +109,8 @@ def build_example(
     partial: bool,
 ) -> Example:
     """The Example of one answered call. Columns from request and answer, the rest under the reserved key."""
-    system = system_text(request.messages)
-    prompt = prompt_text(request.messages)
+    system, prompt = request.plain or (system_text(request.messages), prompt_text(request.messages))
+    settings = request.settings()
     own, reserved = _split_metadata(training_metadata)
     slot_specs = own.pop("slot_specs", None)
     if slot_specs is not None and not isinstance(slot_specs, Mapping):
@@ -118,7 +118,8 @@ def build_example(
     task_name = task or own.pop("task", None) or DEFAULT_TASK
     own.pop("task", None)
     model = completion.model or request.model
-    reserved |= _call_facts(request, completion, system=system, prompt=prompt, partial=partial)
+    reserved |= settings
+    reserved |= _call_facts(request, completion, partial)
     return Example(
         id=examples.new_example_id(),
         task=str(task_name),
@@ -127,13 +128,13 @@ def build_example(
         response_strong=completion.text or (to_json_text(completion.tool_calls) if completion.tool_calls else ""),
         metadata={**own, RESERVED_KEY: reserved},
         slot_specs=slot_specs or {},
-        llm_signature=examples.llm_signature(provider, model, request.settings()),
+        llm_signature=examples.llm_signature(provider, model, settings),
         provider=provider,
         model_name=model,
         input_tokens=completion.input_tokens,
         output_tokens=completion.output_tokens,
         latency_ms=latency_ms,
-        created_at=datetime.fromtimestamp(time.time(), UTC).replace(tzinfo=None),
+        created_at=datetime.now(UTC),
         prompt_hash=examples.prompt_hash(system, prompt),
     )
 
@@ -149,25 +150,16 @@ def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, A
     return own, reserved
 
 
-def _call_facts(
-    request: CompletionRequest, completion: Completion, *, system: str, prompt: str, partial: bool
-) -> dict[str, Any]:
-    """What the columns cannot hold. A plain prompt is not stored twice: messages stand here only if they say more."""
-    facts: dict[str, Any] = {
-        **request.settings(),
-        "messages": None if _said_by_columns(request.messages, system, prompt) else request.messages,
-        "tool_calls": completion.tool_calls or None,
-        "requested_model": request.model if completion.model != request.model else None,
-        "finish_reason": completion.finish_reason,
-        "response_id": completion.response_id,
-        "cached_input_tokens": completion.cached_input_tokens,
-        "reasoning_tokens": completion.reasoning_tokens,
-        "partial": partial or None,
-    }
-    return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-def _said_by_columns(messages: Sequence[Message], system: str, prompt: str) -> bool:
-    """Whether the columns system_prompt and prompt_text give the messages back."""
-    before = [{"role": "system", "content": system}] if system else []
-    return [*messages] == [*before, {"role": "user", "content": prompt}]
+def _call_facts(request: CompletionRequest, completion: Completion, partial: bool) -> dict[str, Any]:
+    """What the columns cannot hold. A plain prompt is not stored twice."""
+    facts = (
+        ("messages", None if request.plain else request.messages),
+        ("tool_calls", completion.tool_calls or None),
+        ("requested_model", request.model if completion.model != request.model else None),
+        ("finish_reason", completion.finish_reason),
+        ("response_id", completion.response_id),
+        ("cached_input_tokens", completion.cached_input_tokens),
+        ("reasoning_tokens", completion.reasoning_tokens),
+        ("partial", partial or None),
+    )
+    return {name: fact for name, fact in facts if fact is not None}

@@ -1,15 +1,13 @@
 """What call_llm gives back: a response, or a stream that ends in one."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from capture_app.providers.base import Completion, CompletionBuilder, StreamDelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LLMResponse:
+class LLMResponse(NamedTuple):
     """An answered call."""
 
     text: str

@@ -2,21 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from capture_app.messages import Message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionRequest:
+class CompletionRequest(NamedTuple):
     """One call, as providers see it."""
 
     model: str
     messages: Sequence[Message]
     tools: Sequence[Mapping[str, Any]] = ()
     response_format: Mapping[str, Any] | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)  # temperature, max_tokens, ...
+    parameters: Mapping[str, Any] = MappingProxyType({})  # temperature, max_tokens, ...
+    plain: tuple[str, str] | None = None  # system prompt and prompt, when they say all that messages say
 
     def settings(self) -> dict[str, Any]:
         """Everything but model and messages that shapes the answer; empty for a plain call."""
@@ -30,13 +31,12 @@ class CompletionRequest:
         return settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Completion(NamedTuple):
     """A provider's whole answer. Unknown figures are None, never zero."""
 
     text: str
     model: str  # as the provider names it
-    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    tool_calls: Sequence[dict[str, Any]] = ()
     input_tokens: int | None = None  # includes cached ones
     output_tokens: int | None = None  # includes reasoning
     cached_input_tokens: int | None = None
