@@ -153,7 +153,7 @@ def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, A
 def _call_facts(request: CompletionRequest, completion: Completion, partial: bool) -> dict[str, Any]:
     """What the columns cannot hold. A plain prompt is not stored twice."""
     facts = (
-        ("messages", None if request.plain else request.messages),
+        ("messages", None if request.plain or _are_plain(request.messages) else request.messages),
         ("tool_calls", completion.tool_calls or None),
         ("requested_model", request.model if completion.model != request.model else None),
         ("finish_reason", completion.finish_reason),
@@ -163,3 +163,8 @@ def _call_facts(request: CompletionRequest, completion: Completion, partial: boo
         ("partial", partial or None),
     )
     return {name: fact for name, fact in facts if fact is not None}
+
+
+def _are_plain(messages: Sequence[Message]) -> bool:
+    """Whether the columns system_prompt and prompt_text give these messages back."""
+    return [*messages] == build_messages(prompt_text(messages), None, system_text(messages))

@@ -27,6 +27,7 @@ _SEALED: Final = ".sealed.jsonl"
 
 _READ_BYTES = 2**20
 _LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # a record takes microseconds, an fdatasync up to some milliseconds
+_LOOK_INTERVAL = 1.0  # seconds
 _ABANDONED_AFTER = 3600  # seconds after which an empty segment belongs to a process that died before its first record
 
 
@@ -102,18 +103,20 @@ class SpoolInbox(Inbox):
 class _Segment:
     """One open file that one thread at a time appends to. The descriptor lives exactly as long as this object."""
 
-    __slots__ = ("descriptor",)
+    __slots__ = ("_next_look", "_path", "descriptor")
 
     descriptor: int
 
     def __init__(self, directory: Path, *, sync_directory: bool) -> None:
         name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:12]}{_OPEN}"
+        self._path = directory / name
+        self._next_look = time.monotonic() + _LOOK_INTERVAL
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            self.descriptor = os.open(directory / name, flags, 0o600)
+            self.descriptor = os.open(self._path, flags, 0o600)
         except FileNotFoundError:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.descriptor = os.open(directory / name, flags, 0o600)
+            self.descriptor = os.open(self._path, flags, 0o600)
         if sync_directory:
             fsync_directory(directory)
 
@@ -122,7 +125,9 @@ class _Segment:
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         try:
             found = os.fstat(self.descriptor)
-            if found.st_size >= limit or not found.st_mode & stat.S_IWUSR or not found.st_nlink:
+            if found.st_size >= limit or not found.st_nlink or not found.st_mode & stat.S_IWUSR:
+                return False
+            if self._was_moved_away():
                 return False
             written = os.write(self.descriptor, line)
             if written < len(line):  # a disk about to be full takes a part, and refuses the rest
@@ -130,6 +135,14 @@ class _Segment:
             return True
         finally:
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def _was_moved_away(self) -> bool:
+        """Whether the folder was moved: the file could be written on all the same, but no drain would look there."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = now + _LOOK_INTERVAL
+        return not self._path.exists()
 
     def _write_rest(self, rest: bytes, size_before: int) -> None:
         try:
