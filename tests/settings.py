@@ -5,7 +5,7 @@ from pathlib import Path
 
 from project_settings.settings import *  # noqa: F403  (Django's way to vary settings)
 
-_folder = Path(tempfile.mkdtemp(prefix="gleaner-tests-"))
+_folder = Path(tempfile.gettempdir()) / "gleaner-tests"  # each test has its own; this one is never made
 
 SECRET_KEY = "only-for-tests"
 TRAINING_CAPTURE = {"DATA_DIR": _folder / "backups", "DEFAULT_PROVIDER": "offline"}

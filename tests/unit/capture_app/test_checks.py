@@ -1,0 +1,101 @@
+"""What `manage.py check` says about TRAINING_CAPTURE."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+
+
+def found() -> list[CheckMessage]:
+    return [message for message in run_checks() if str(message.id).startswith("capture_app.")]
+
+
+def test_settings_that_are_right_pass() -> None:
+    assert found() == []
+
+
+def test_everything_wrong_is_said_at_once(settings: Any) -> None:
+    settings.TRAINING_CAPTURE = {"DATADIR": "/data", "INBOX": "no.such.Inbox", "DEFAULT_PROVIDER": "gone"}
+
+    assert [message.id for message in found()] == [f"capture_app.E00{number}" for number in (1, 2, 5, 6)]
+
+
+def test_e001_says_which_key_is_unknown(capture: Callable[..., None]) -> None:
+    capture(FSINK=True)
+
+    [error] = found()
+
+    assert error.id == "capture_app.E001"
+    assert error.msg == "TRAINING_CAPTURE has no key 'FSINK'."
+    assert "FSYNC" in str(error.hint)
+
+
+def test_e001_says_when_the_setting_is_no_dict(settings: Any) -> None:
+    settings.TRAINING_CAPTURE = ["DATA_DIR"]
+
+    [error] = found()
+
+    assert error.id == "capture_app.E001"
+    assert error.msg == "TRAINING_CAPTURE is no dict."
+    assert error.hint == 'TRAINING_CAPTURE = {"DATA_DIR": BASE_DIR / "backups"}'
+
+
+def test_e002_says_that_the_data_dir_is_missing(settings: Any) -> None:
+    settings.TRAINING_CAPTURE = {"DEFAULT_PROVIDER": "offline"}
+
+    [error] = found()
+
+    assert error.id == "capture_app.E002"
+    assert 'TRAINING_CAPTURE = {"DATA_DIR": BASE_DIR / "backups"}' in str(error.hint)
+
+
+def test_e003_says_that_a_relative_data_dir_depends_on_where_a_process_starts(settings: Any) -> None:
+    settings.TRAINING_CAPTURE = {"DATA_DIR": "backups", "DEFAULT_PROVIDER": "offline"}
+
+    [error] = found()
+
+    assert error.id == "capture_app.E003"
+    assert "'backups'" in error.msg
+    assert "Make it absolute" in str(error.hint)
+
+
+@pytest.mark.parametrize("config", [{"BACKEND": "no.such.Provider"}, {}])
+def test_e004_says_which_provider_cannot_be_imported(capture: Callable[..., None], config: dict[str, str]) -> None:
+    capture(PROVIDERS={"mine": config}, DEFAULT_PROVIDER="mine")
+
+    [error] = found()
+
+    assert error.id == "capture_app.E004"
+    assert "'mine'" in error.msg
+    assert "capture_app.providers.base.Provider" in str(error.hint)
+
+
+def test_e005_says_that_the_default_provider_is_not_configured(capture: Callable[..., None]) -> None:
+    capture(DEFAULT_PROVIDER="gone")
+
+    [error] = found()
+
+    assert error.id == "capture_app.E005"
+    assert error.msg == "DEFAULT_PROVIDER is 'gone', which PROVIDERS lacks."
+    assert error.hint == "PROVIDERS has offline, openai."
+
+
+def test_e005_says_which_route_leads_nowhere(capture: Callable[..., None]) -> None:
+    capture(ROUTES={"shop": {"PROVIDER": "gone"}, "fine": {"PROVIDER": "offline"}, "default": {"MODEL": "gpt-5"}})
+
+    [error] = found()
+
+    assert error.id == "capture_app.E005"
+    assert "Route 'shop'" in error.msg
+    assert error.hint == "PROVIDERS has offline, openai."
+
+
+def test_e006_says_that_the_inbox_cannot_be_imported(capture: Callable[..., None]) -> None:
+    capture(INBOX="capture_app.inbox.spool.NoSuchInbox")
+
+    [error] = found()
+
+    assert error.id == "capture_app.E006"
+    assert "NoSuchInbox" in error.msg
+    assert "capture_app.inbox.base.Inbox" in str(error.hint)

@@ -1,0 +1,125 @@
+"""Databases, chunks and ZIPs to test with, made row by row and without Django's database."""
+
+import hashlib
+import zipfile
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from capture_app.duckdb_files import create_examples_table
+from capture_app.example import COLUMNS, JSON_COLUMNS
+from training_archive.chunks import PREFIX, Sidecar, compact
+from training_archive.zip_archive import append_chunk
+
+Row = Mapping[str, Any]
+
+NAME = f"{PREFIX}20260101T000000_000000Z"
+
+
+def row(example_id: str, **values: Any) -> dict[str, Any]:
+    """A whole example; `values` replace columns."""
+    return {
+        "id": example_id,
+        "task": "shop",
+        "prompt_text": "What does it cost?",
+        "system_prompt": "You read shop pages.",
+        "response_strong": '{"price": 5}',
+        "metadata": {"page": 1},
+        "slot_specs": {"price": "exact"},
+        "llm_signature": "0123456789abcdef",
+        "provider": "offline",
+        "model_name": "offline-extract",
+        "input_tokens": 8,
+        "output_tokens": 3,
+        "latency_ms": 40,
+        "created_at": datetime(2026, 1, 1, 12),  # naive, in UTC, as chunks have it
+        "prompt_hash": "f" * 64,
+        **values,
+    }
+
+
+def insert(connection: duckdb.DuckDBPyConnection, rows: Iterable[Row], table: str = "examples") -> None:
+    places = ", ".join("?" * len(COLUMNS))
+    connection.execute("BEGIN")
+    for values in rows:
+        cells = [_cell(name, values[name]) for name in COLUMNS]
+        connection.execute(f"INSERT INTO {table} ({', '.join(COLUMNS)}) VALUES ({places})", cells)
+    connection.execute("COMMIT")
+
+
+def _cell(name: str, value: Any) -> Any:
+    return orjson.dumps(value).decode() if name in JSON_COLUMNS and isinstance(value, dict) else value
+
+
+def write_database(path: Path, rows: Iterable[Row] = (), *, statements: Iterable[str] = ()) -> Path:
+    """A database as drains fill it, then changed by `statements`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        create_examples_table(connection, "examples")
+        insert(connection, rows)
+        for statement in statements:
+            connection.execute(statement)
+    return path
+
+
+def write_odd_database(path: Path, statement: str) -> Path:
+    """A database of which `statement` makes everything."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    return path
+
+
+def write_archive(zip_path: Path, *chunks: Iterable[Row]) -> list[Sidecar]:
+    """A ZIP with one real chunk for each of `chunks`, in this order."""
+    folder = zip_path.parent / f"making {zip_path.name}"
+    folder.mkdir(parents=True)
+    sidecars = []
+    for number, rows in enumerate(chunks):
+        name = f"{PREFIX}{number:04d}"
+        sealed, chunk = write_database(folder / f"{name}.sealed", rows), folder / f"{name}.duckdb"
+        sidecar = compact(sealed, chunk, name=name, scratch=folder)
+        append_chunk(zip_path, chunk, sidecar, compresslevel=1)
+        sidecars.append(sidecar)
+    return sidecars
+
+
+def sidecar_of(content: bytes, *, name: str = NAME, **values: Any) -> Sidecar:
+    """A sidecar that is true of `content` in size and SHA-256; `values` replace facts."""
+    facts: dict[str, Any] = {
+        "chunk": name,
+        "rows": 1,
+        "rows_per_task": {"shop": 1},
+        "rows_per_provider": {"offline": 1},
+        "rows_per_model": {"offline-extract": 1},
+        "first_created_at": "2026-01-01T12:00:00+00:00",
+        "last_created_at": "2026-01-01T12:00:00+00:00",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
+        "schema_version": 1,
+        "duckdb_version": duckdb.__version__,
+        "storage_version": "v1.2.0",
+        "quarantined_lines": 0,
+        "generation": name,
+        "created_at": "2026-01-02T05:00:00+00:00",
+    }
+    return Sidecar(**{**facts, **values})
+
+
+def rewrite_member(zip_path: Path, filename: str, content: bytes | None) -> None:
+    """Give a member other content, or take it away, and leave the ZIP itself sound."""
+    with zipfile.ZipFile(zip_path) as old:
+        members = {info.filename: old.read(info) for info in old.infolist()}
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, kept in members.items():
+            if name != filename:
+                new.writestr(name, kept)
+        if content is not None:
+            new.writestr(filename, content)
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}

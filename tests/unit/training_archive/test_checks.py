@@ -1,0 +1,75 @@
+"""What `manage.py check` says about TRAINING_ARCHIVE."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+
+ABSOLUTE = Path("/data/archive.zip")
+
+
+def found() -> list[CheckMessage]:
+    return [message for message in run_checks() if str(message.id).startswith("training_archive.")]
+
+
+def test_without_the_setting_all_is_well() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize("level", [1, 9])
+def test_settings_that_are_right_pass(settings: Any, level: int) -> None:
+    settings.TRAINING_ARCHIVE = {"ZIP_PATH": ABSOLUTE, "COMPRESSLEVEL": level}
+
+    assert found() == []
+
+
+def test_a_path_may_be_text(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"ZIP_PATH": str(ABSOLUTE)}
+
+    assert found() == []
+
+
+def test_e001_says_when_the_setting_is_no_dict(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = [ABSOLUTE]
+
+    [error] = found()
+
+    assert (error.id, error.msg) == ("training_archive.E001", "TRAINING_ARCHIVE is no dict.")
+    assert "Leave it out" in str(error.hint)
+
+
+def test_e001_says_which_key_is_unknown_and_which_are_known(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"ZIPPATH": ABSOLUTE}
+
+    [error] = found()
+
+    assert (error.id, error.msg) == ("training_archive.E001", "TRAINING_ARCHIVE has no key 'ZIPPATH'.")
+    assert error.hint == "It has COMPRESSLEVEL, ZIP_PATH."
+
+
+def test_e002_wants_an_absolute_path(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"ZIP_PATH": "archive.zip"}
+
+    [error] = found()
+
+    assert error.id == "training_archive.E002"
+    assert "'archive.zip'" in error.msg
+    assert "absolute" in str(error.hint)
+
+
+@pytest.mark.parametrize("level", [0, 10, -1, "9", None])
+def test_e003_wants_a_level_that_deflate_has(settings: Any, level: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"COMPRESSLEVEL": level}
+
+    [error] = found()
+
+    assert error.id == "training_archive.E003"
+    assert repr(level) in error.msg
+    assert "from 1 (fast) to 9 (small)" in str(error.hint)
+
+
+def test_everything_wrong_is_said_at_once(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"LEVEL": 1, "ZIP_PATH": "archive.zip", "COMPRESSLEVEL": 0}
+
+    assert [message.id for message in found()] == [f"training_archive.E00{number}" for number in (1, 2, 3)]

@@ -1,0 +1,650 @@
+"""The archive's verbs, on real captures: nothing is lost, nothing is stored twice."""
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from capture_app.models import ExampleIndex
+from capture_app.services import drain_captures
+from tests.unit.training_archive.material import (
+    files_below,
+    rewrite_member,
+    row,
+    sidecar_of,
+    write_database,
+    write_odd_database,
+)
+from training_archive.chunks import chunk_name
+from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
+from training_archive.models import ArchivedChunk
+from training_archive.reader import iter_chunks, iter_examples
+from training_archive.services import archive_status, archive_training_data, rebuild_example_index, verify_archive
+
+pytestmark = pytest.mark.django_db
+
+Calls = Callable[..., list[str]]
+
+
+def archived_ids(zip_path: Path) -> list[str]:
+    return sorted(example["id"] for example in iter_examples(zip_path, columns=["id"]))
+
+
+def sealed_files(data_dir: Path) -> list[Path]:
+    return sorted((data_dir / "sealed").glob("*.duckdb"))
+
+
+# --- archive_training_data -------------------------------------------------------------------------------------------
+
+
+def test_what_was_captured_is_in_the_archive(capture_calls: Calls, zip_path: Path) -> None:
+    ids = capture_calls(3)
+
+    report = archive_training_data()
+
+    assert archived_ids(zip_path) == ids
+    assert (report.zip_path, report.rows, report.drained_rows) == (zip_path, 3, 3)
+
+
+def test_what_was_archived_is_neither_in_the_inbox_nor_in_the_live_database(capture_calls: Calls) -> None:
+    capture_calls(3)
+
+    archive_training_data()
+
+    status = archive_status()
+    assert (status.capture.inbox.rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
+
+
+def test_what_was_drained_before_is_archived_too(capture_calls: Calls, zip_path: Path) -> None:
+    drained = capture_calls(2)
+    drain_captures()
+    waiting = capture_calls(1)
+
+    archive_training_data()
+
+    assert archived_ids(zip_path) == drained + waiting
+
+
+def test_without_any_capture_no_zip_is_made(zip_path: Path) -> None:
+    report = archive_training_data()
+
+    assert (report.chunks, report.rotation_lock_seconds) == ([], None)
+    assert not zip_path.exists()
+
+
+def test_when_nothing_is_new_the_zip_is_not_touched(capture_calls: Calls, zip_path: Path) -> None:
+    capture_calls(1)
+    archive_training_data()
+    before = zip_path.read_bytes(), zip_path.stat().st_mtime_ns, zip_path.stat().st_ino
+
+    assert archive_training_data().chunks == []
+
+    assert (zip_path.read_bytes(), zip_path.stat().st_mtime_ns, zip_path.stat().st_ino) == before
+
+
+def test_each_run_adds_a_chunk_after_the_others(capture_calls: Calls, zip_path: Path) -> None:
+    first = capture_calls(1)
+    [one] = archive_training_data().chunks
+    second = capture_calls(2)
+    [two] = archive_training_data().chunks
+
+    assert list(iter_chunks(zip_path)) == [one, two]
+    assert one.chunk < two.chunk
+    assert archived_ids(zip_path) == first + second
+
+
+def test_a_run_leaves_no_working_file(capture_calls: Calls, data_dir: Path) -> None:
+    capture_calls(1)
+
+    archive_training_data()
+
+    files = {path for path in files_below(data_dir) if (data_dir / path).is_file() and not path.startswith("spool/")}
+    assert {path for path in files if not path.endswith(".lock")} == {
+        "llm_training_dataset.duckdb",
+        "llm_training_dataset.zip",
+    }
+
+
+def test_an_archived_chunk_is_known_to_the_database(capture_calls: Calls, zip_path: Path) -> None:
+    capture_calls(2)
+
+    [sidecar] = archive_training_data().chunks
+
+    known = ArchivedChunk.objects.get()
+    assert (known.name, known.generation, known.zip_name) == (sidecar.chunk, sidecar.generation, zip_path.name)
+    assert (known.rows, known.size, known.sha256) == (2, sidecar.size, sidecar.sha256)
+    assert known.first_created_at == datetime.fromisoformat(sidecar.first_created_at or "")
+
+
+def test_the_index_leads_from_an_example_to_its_chunk(capture_calls: Calls) -> None:
+    [example_id] = capture_calls(1)
+
+    [sidecar] = archive_training_data().chunks
+
+    generation = ExampleIndex.objects.get(id=example_id).generation
+    assert ArchivedChunk.objects.get(generation=generation).name == sidecar.chunk
+
+
+def test_the_sidecar_counts_the_records_that_went_to_quarantine(capture_calls: Calls, data_dir: Path) -> None:
+    capture_calls(1)
+    [segment] = (data_dir / "spool").glob("*.jsonl")
+    with segment.open("ab") as file:
+        file.write(b"no record\n{}\n")
+
+    [sidecar] = archive_training_data().chunks
+
+    assert (sidecar.rows, sidecar.quarantined_lines) == (1, 2)
+
+
+def test_quarantine_of_an_earlier_interval_is_not_counted_again(capture_calls: Calls, data_dir: Path) -> None:
+    capture_calls(1)
+    [segment] = (data_dir / "spool").glob("*.jsonl")
+    with segment.open("ab") as file:
+        file.write(b"no record\n")
+    archive_training_data()
+    capture_calls(1)
+
+    [sidecar] = archive_training_data().chunks
+
+    assert sidecar.quarantined_lines == 0
+
+
+def test_another_zip_path_makes_another_zip(capture_calls: Calls, zip_path: Path, tmp_path: Path) -> None:
+    ids = capture_calls(1)
+
+    archive_training_data(zip_path=tmp_path / "elsewhere" / "other.zip")
+
+    assert archived_ids(tmp_path / "elsewhere" / "other.zip") == ids
+    assert not zip_path.exists()
+
+
+def test_the_setting_names_the_zip(capture_calls: Calls, settings: Any, tmp_path: Path) -> None:
+    settings.TRAINING_ARCHIVE = {"ZIP_PATH": tmp_path / "chosen.zip", "COMPRESSLEVEL": 1}
+    ids = capture_calls(1)
+
+    archive_training_data()
+
+    assert archived_ids(tmp_path / "chosen.zip") == ids
+
+
+def test_a_higher_level_makes_a_smaller_zip(capture_calls: Calls, tmp_path: Path) -> None:
+    for level in (1, 9):
+        capture_calls(400)
+        archive_training_data(zip_path=tmp_path / f"{level}.zip", compresslevel=level)
+
+    assert (tmp_path / "9.zip").stat().st_size < (tmp_path / "1.zip").stat().st_size
+
+
+# --- Runs that were interrupted --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["compacting", "compressing the chunk", "copying the ZIP"])
+def test_what_an_interrupted_run_left_is_archived_by_the_next(
+    capture_calls: Calls, interrupted_run: Callable[..., None], data_dir: Path, zip_path: Path, stage: str
+) -> None:
+    before = capture_calls(1)
+    archive_training_data()
+    before += capture_calls(2)
+    interrupted_run(stage)
+    assert len(sealed_files(data_dir)) == 1
+
+    assert archive_training_data().rows == 2
+
+    assert archived_ids(zip_path) == before
+    assert sealed_files(data_dir) == []
+
+
+def test_what_an_interrupted_run_left_comes_before_what_is_new(
+    capture_calls: Calls, interrupted_run: Callable[..., None], zip_path: Path
+) -> None:
+    capture_calls(1)
+    interrupted_run()
+    capture_calls(2)
+
+    archive_training_data()
+
+    assert [chunk.rows for chunk in iter_chunks(zip_path)] == [1, 2]
+
+
+@pytest.fixture
+def killed_before_unlinking(
+    capture_calls: Calls, interrupted_run: Callable[..., None], data_dir: Path, tmp_path: Path
+) -> Callable[[Path], list[str]]:
+    """The state after a kill between the append to a ZIP and the removal of the sealed file; the ids in it."""
+
+    def make(target: Path) -> list[str]:
+        ids = capture_calls(2)
+        interrupted_run(zip_path=target)
+        shutil.copytree(data_dir / "sealed", tmp_path / "kept")
+        archive_training_data(zip_path=target)
+        shutil.copytree(tmp_path / "kept", data_dir / "sealed", dirs_exist_ok=True)
+        assert len(sealed_files(data_dir)) == 1
+        return ids
+
+    return make
+
+
+def test_a_sealed_file_that_is_in_the_zip_already_is_only_removed(
+    killed_before_unlinking: Callable[[Path], list[str]], data_dir: Path, zip_path: Path
+) -> None:
+    ids = killed_before_unlinking(zip_path)
+    before = zip_path.read_bytes()
+
+    archive_training_data()
+
+    assert zip_path.read_bytes() == before
+    assert archived_ids(zip_path) == ids
+    assert sealed_files(data_dir) == []
+
+
+def test_a_sealed_file_that_is_in_another_zip_already_is_only_removed(
+    killed_before_unlinking: Callable[[Path], list[str]], data_dir: Path, zip_path: Path, tmp_path: Path
+) -> None:
+    ids = killed_before_unlinking(tmp_path / "other.zip")
+
+    archive_training_data()
+
+    assert archived_ids(tmp_path / "other.zip") == ids
+    assert not zip_path.exists()
+    assert list((data_dir / "sealed").glob("llm_*")) == []
+
+
+def test_a_sealed_file_stays_when_its_chunk_in_the_zip_is_damaged(
+    killed_before_unlinking: Callable[[Path], list[str]], data_dir: Path, zip_path: Path
+) -> None:
+    killed_before_unlinking(zip_path)
+    [sealed] = sealed_files(data_dir)
+    rewrite_member(zip_path, sealed.name, b"damaged")
+
+    with pytest.raises(ArchiveDamaged, match="SHA-256"):
+        archive_training_data()
+
+    assert sealed.exists()
+
+
+def test_a_broken_sealed_file_does_not_keep_the_others_out(
+    capture_calls: Calls, data_dir: Path, zip_path: Path
+) -> None:
+    broken = data_dir / "sealed" / f"{chunk_name(datetime(2020, 1, 1, tzinfo=UTC), [])}.duckdb"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no database" * 1000)
+    ids = capture_calls(1)
+
+    with pytest.raises(ArchiveDamaged, match=broken.name):
+        archive_training_data()
+
+    assert archived_ids(zip_path) == ids
+    assert sealed_files(data_dir) == [broken]
+
+
+def test_files_of_other_names_in_the_sealed_folder_are_left_alone(capture_calls: Calls, data_dir: Path) -> None:
+    note = data_dir / "sealed" / "notes.duckdb"
+    note.parent.mkdir(parents=True)
+    note.write_bytes(b"by hand")
+    capture_calls(1)
+
+    archive_training_data()
+
+    assert note.read_bytes() == b"by hand"
+
+
+def test_a_zip_that_is_no_zip_costs_no_example(capture_calls: Calls, zip_path: Path) -> None:
+    ids = capture_calls(1)
+    zip_path.parent.mkdir(parents=True, exist_ok=True)
+    zip_path.write_bytes(b"no ZIP")
+
+    with pytest.raises(ArchiveDamaged, match="not readable as a ZIP"):
+        archive_training_data()
+    assert zip_path.read_bytes() == b"no ZIP"
+
+    zip_path.unlink()
+    archive_training_data()
+    assert archived_ids(zip_path) == ids
+
+
+# --- Other databases -------------------------------------------------------------------------------------------------
+
+
+def test_another_database_is_archived_without_draining_the_inbox(
+    capture_calls: Calls, zip_path: Path, tmp_path: Path
+) -> None:
+    capture_calls(2)
+    other = write_database(tmp_path / "elsewhere" / "other.duckdb", [row("a")])
+
+    archive_training_data(db_path=other)
+
+    assert archived_ids(zip_path) == ["a"]
+    assert archive_status().capture.inbox.rows == 2
+
+
+def test_another_database_is_left_empty_and_ready(tmp_path: Path) -> None:
+    other = write_database(tmp_path / "elsewhere" / "other.duckdb", [row("a")])
+    archive_training_data(db_path=other)
+
+    report = archive_training_data(db_path=other)
+
+    assert report.chunks == []
+    assert other.exists()
+
+
+def test_a_database_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, zip_path: Path) -> None:
+    missing = tmp_path / "elsewhere" / "missing.duckdb"
+
+    with pytest.raises(ArchiveError, match=r"no database at .*check --db-path"):
+        archive_training_data(db_path=missing)
+
+    assert not missing.parent.exists()
+    assert not zip_path.exists()
+
+
+# --- Runs that meet --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lock", ["sealed/.lock", ".llm_training_dataset.zip.lock"])
+def test_while_another_process_archives_a_run_gives_way(
+    capture_calls: Calls,
+    lock_elsewhere: Callable[[Path], AbstractContextManager[None]],
+    data_dir: Path,
+    zip_path: Path,
+    lock: str,
+) -> None:
+    ids = capture_calls(1)
+
+    with lock_elsewhere(data_dir / lock), pytest.raises(ArchiveBusy, match="Nothing was changed"):
+        archive_training_data()
+    assert not zip_path.exists()
+
+    archive_training_data()
+    assert archived_ids(zip_path) == ids
+
+
+def test_while_another_process_archives_the_index_is_not_rebuilt(
+    capture_calls: Calls, lock_elsewhere: Callable[[Path], AbstractContextManager[None]], data_dir: Path
+) -> None:
+    capture_calls(1)
+    archive_training_data()
+
+    with lock_elsewhere(data_dir / "sealed" / ".lock"), pytest.raises(ArchiveBusy):
+        rebuild_example_index()
+
+    assert ExampleIndex.objects.count() == 1
+
+
+# --- verify_archive --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_chunks(capture_calls: Calls, zip_path: Path) -> Path:
+    """An archive of two chunks."""
+    for count in (1, 2):
+        capture_calls(count)
+        archive_training_data()
+    return zip_path
+
+
+def problems(zip_path: Path) -> list[tuple[str, str]]:
+    return [(problem.member, problem.reason) for problem in verify_archive(zip_path=zip_path).problems]
+
+
+def chunk_files(zip_path: Path) -> list[str]:
+    with zipfile.ZipFile(zip_path) as archive:
+        return [name for name in archive.namelist() if name.endswith(".duckdb")]
+
+
+def chunk_file(zip_path: Path) -> str:
+    return chunk_files(zip_path)[0]
+
+
+def flip_byte(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.write_bytes(content)
+
+
+def middle_of_member(path: Path, filename: str) -> int:
+    """Where the compressed data of a member has its middle."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(filename)
+        header = path.read_bytes()[info.header_offset :]
+    name_length, extra_length = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
+    return info.header_offset + 30 + name_length + extra_length + info.compress_size // 2
+
+
+def test_a_sound_archive_has_no_problems(two_chunks: Path) -> None:
+    report = verify_archive()
+
+    assert report.problems == []
+    assert report.chunks == list(iter_chunks(two_chunks))
+
+
+def test_verifying_leaves_archive_and_folder_as_they_were(two_chunks: Path, data_dir: Path) -> None:
+    before = two_chunks.read_bytes(), files_below(data_dir)
+
+    verify_archive()
+
+    assert (two_chunks.read_bytes(), files_below(data_dir)) == before
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_flipped_byte_in_a_chunk_is_found_and_the_chunk_named(two_chunks: Path, number: int) -> None:
+    damaged, sound = chunk_files(two_chunks)[number], chunk_files(two_chunks)[1 - number]
+    flip_byte(two_chunks, middle_of_member(two_chunks, damaged))
+
+    report = verify_archive()
+
+    assert [problem.member for problem in report.problems] == [damaged]
+    assert [f"{sidecar.chunk}.duckdb" for sidecar in report.chunks] == [sound]
+
+
+def test_a_flipped_byte_in_a_sidecar_is_found_and_named(two_chunks: Path) -> None:
+    damaged = chunk_file(two_chunks).replace(".duckdb", ".json")
+    flip_byte(two_chunks, middle_of_member(two_chunks, damaged))
+
+    [(member, reason)] = problems(two_chunks)
+
+    assert member == damaged.replace(".json", ".duckdb")
+    assert damaged in reason
+
+
+def test_a_flipped_byte_at_the_head_of_a_member_is_found(two_chunks: Path) -> None:
+    damaged = chunk_file(two_chunks)
+    with zipfile.ZipFile(two_chunks) as archive:
+        position = archive.getinfo(damaged).header_offset
+    flip_byte(two_chunks, position)
+
+    assert [member for member, _ in problems(two_chunks)] == [damaged]
+
+
+def test_a_flipped_byte_at_the_head_of_the_directory_is_an_error(two_chunks: Path) -> None:
+    with zipfile.ZipFile(two_chunks) as archive:
+        position = archive.start_dir
+    flip_byte(two_chunks, position)
+
+    with pytest.raises(ArchiveDamaged, match="not readable as a ZIP"):
+        verify_archive()
+
+
+def test_a_flipped_byte_in_a_name_of_the_directory_is_found(two_chunks: Path) -> None:
+    damaged = chunk_file(two_chunks)
+    flip_byte(two_chunks, two_chunks.read_bytes().rindex(damaged.encode()) + 1)
+
+    assert len(problems(two_chunks)) == 2  # a member that is no chunk, and a sidecar without its chunk
+
+
+def test_a_zip_that_was_cut_off_is_an_error(two_chunks: Path) -> None:
+    two_chunks.write_bytes(two_chunks.read_bytes()[:-100])
+
+    with pytest.raises(ArchiveDamaged, match="not readable as a ZIP"):
+        verify_archive()
+
+
+@pytest.mark.parametrize(
+    ("lie", "found"),
+    [({"rows": 7}, "holds 1 rows, its sidecar says 7"), ({"sha256": "0" * 64}, "SHA-256")],
+    ids=["rows", "SHA-256"],
+)
+def test_a_sidecar_that_is_not_true_is_found(two_chunks: Path, lie: dict[str, Any], found: str) -> None:
+    sidecar = next(iter_chunks(two_chunks))
+    facts = {**orjson.loads(sidecar.to_json()), **lie}
+    rewrite_member(two_chunks, f"{sidecar.chunk}.json", orjson.dumps(facts))
+
+    [(member, reason)] = problems(two_chunks)
+
+    assert member == f"{sidecar.chunk}.duckdb"
+    assert found in reason
+
+
+def test_a_chunk_without_a_sidecar_is_a_problem(two_chunks: Path) -> None:
+    damaged = chunk_file(two_chunks)
+    rewrite_member(two_chunks, damaged.replace(".duckdb", ".json"), None)
+
+    assert problems(two_chunks) == [(damaged, f"{damaged} has no sidecar.")]
+
+
+def test_a_sidecar_without_a_chunk_is_a_problem(two_chunks: Path) -> None:
+    missing = chunk_file(two_chunks)
+    rewrite_member(two_chunks, missing, None)
+
+    assert problems(two_chunks) == [(missing.replace(".duckdb", ".json"), "no chunk belongs to it")]
+
+
+def test_a_member_of_another_kind_is_a_problem(two_chunks: Path) -> None:
+    rewrite_member(two_chunks, "../evil.duckdb", b"evil")
+
+    assert problems(two_chunks) == [("../evil.duckdb", "no chunk belongs to it")]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [("garbage", "DuckDB does not open it"), ("a view", "no table 'examples'")],
+)
+def test_a_chunk_that_only_its_checksum_vouches_for_is_a_problem(
+    two_chunks: Path, tmp_path: Path, content: str, found: str
+) -> None:
+    forged = write_odd_database(tmp_path / "view", "CREATE VIEW examples AS SELECT 1 AS id").read_bytes()
+    forged = b"garbage" * 1000 if content == "garbage" else forged
+    damaged = chunk_file(two_chunks)
+    rewrite_member(two_chunks, damaged, forged)
+    sidecar = sidecar_of(forged, name=damaged.removesuffix(".duckdb"))
+    rewrite_member(two_chunks, damaged.replace(".duckdb", ".json"), sidecar.to_json())
+
+    [(member, reason)] = problems(two_chunks)
+
+    assert member == damaged
+    assert found in reason
+
+
+def test_an_archive_that_is_not_there_cannot_be_verified() -> None:
+    with pytest.raises(ArchiveError, match="There is no archive"):
+        verify_archive()
+
+
+# --- archive_status --------------------------------------------------------------------------------------------------
+
+
+def test_at_first_everything_is_empty(zip_path: Path) -> None:
+    status = archive_status()
+
+    assert (status.capture.inbox.rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
+    assert (status.zip_path, status.zip_size, status.chunks, status.rows) == (zip_path, 0, 0, 0)
+    assert (status.last_chunk_at, status.last_chunk_age) == (None, None)
+
+
+def test_the_status_says_at_which_station_the_examples_are(
+    capture_calls: Calls, interrupted_run: Callable[..., None], zip_path: Path
+) -> None:
+    capture_calls(5)
+    archive_training_data()
+    capture_calls(4)
+    interrupted_run()
+    capture_calls(3)
+    drain_captures()
+    capture_calls(2)
+
+    status = archive_status()
+
+    assert (status.chunks, status.rows, status.sealed_files) == (1, 5, 1)
+    assert (status.capture.live_rows, status.capture.inbox.rows) == (3, 2)
+    assert status.zip_size == zip_path.stat().st_size
+
+
+def test_the_status_counts_what_is_in_quarantine(capture_calls: Calls, data_dir: Path) -> None:
+    capture_calls(1)
+    [segment] = (data_dir / "spool").glob("*.jsonl")
+    with segment.open("ab") as file:
+        file.write(b"no record\n")
+    drain_captures()
+
+    assert archive_status().capture.quarantined == 1
+
+
+def test_the_age_of_the_last_chunk_is_that_of_the_youngest(capture_calls: Calls, zip_path: Path) -> None:
+    for _ in range(2):
+        capture_calls(1)
+        archive_training_data()
+    oldest, youngest = iter_chunks(zip_path)
+    aged = orjson.loads(oldest.to_json()) | {"created_at": "2020-01-01T00:00:00+00:00"}
+    rewrite_member(zip_path, f"{oldest.chunk}.json", orjson.dumps(aged))
+
+    status = archive_status()
+
+    assert status.last_chunk_at == datetime.fromisoformat(youngest.created_at)
+    assert status.last_chunk_age is not None
+    assert timedelta(0) < status.last_chunk_age < timedelta(days=1)
+
+
+# --- rebuild_example_index -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_every_station(capture_calls: Calls, interrupted_run: Callable[..., None]) -> None:
+    """Examples in two chunks, in a sealed file and in the live database."""
+    for count in (2, 3):
+        capture_calls(count, user_id="u")
+        archive_training_data()
+    capture_calls(4, conversation_id="c")
+    interrupted_run()
+    capture_calls(5)
+    drain_captures()
+
+
+@pytest.mark.usefixtures("at_every_station")
+def test_a_lost_index_comes_back_from_the_files() -> None:
+    before = list(ExampleIndex.objects.order_by("id").values())
+    ExampleIndex.objects.all().delete()
+
+    assert rebuild_example_index() == 14
+
+    assert list(ExampleIndex.objects.order_by("id").values()) == before
+
+
+@pytest.mark.usefixtures("at_every_station")
+def test_lost_rows_about_chunks_come_back_from_the_zip() -> None:
+    before = list(ArchivedChunk.objects.values())
+    ArchivedChunk.objects.all().delete()
+
+    rebuild_example_index()
+
+    assert list(ArchivedChunk.objects.values()) == before
+
+
+@pytest.mark.usefixtures("at_every_station")
+def test_rebuilding_forgets_what_no_file_holds() -> None:
+    known = ExampleIndex.objects.first()
+    assert known is not None
+    known.pk = "gone"
+    known.save(force_insert=True)
+
+    rebuild_example_index()
+
+    assert not ExampleIndex.objects.filter(pk="gone").exists()
+
+
+def test_rebuilding_without_any_file_indexes_nothing() -> None:
+    assert rebuild_example_index() == 0
