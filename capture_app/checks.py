@@ -9,21 +9,18 @@ from django.core.checks import CheckMessage, Error, register
 from django.utils.module_loading import import_string
 
 from capture_app.conf import DEFAULT_PROVIDERS, KEYS, SETTING
+from capture_app.inbox.base import Inbox
+from capture_app.providers.base import Provider
 
 
 @register()
 def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
-    """All that is wrong at once, ids capture_app.E001 to E006."""
+    """All that is wrong at once, ids capture_app.E001 to E007."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
-        return [
-            Error(
-                f"{SETTING} is no dict.",
-                hint=f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}',
-                id="capture_app.E001",
-            )
-        ]
-    return [*_check_keys(raw), *_check_data_dir(raw), *_check_providers(raw), *_check_routes(raw), *_check_inbox(raw)]
+        hint = f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}'
+        return [Error(f"{SETTING} is no dict.", hint=hint, id="capture_app.E001")]
+    return [*_check_keys(raw), *_check_data_dir(raw), *_check_backends(raw), *_check_routes(raw), *_check_inbox(raw)]
 
 
 def _check_keys(raw: Mapping[str, Any]) -> Iterator[Error]:
@@ -32,24 +29,26 @@ def _check_keys(raw: Mapping[str, Any]) -> Iterator[Error]:
 
 
 def _check_data_dir(raw: Mapping[str, Any]) -> Iterator[Error]:
-    if "DATA_DIR" not in raw:
+    folder = raw.get("DATA_DIR")
+    if not folder or not isinstance(folder, str | Path):
         yield Error(
             f"{SETTING} lacks DATA_DIR.",
             hint=f'Name the folder for captured calls: {SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}',
             id="capture_app.E002",
         )
-    elif not Path(raw["DATA_DIR"]).is_absolute():
+    elif not Path(folder).is_absolute():
         yield Error(
-            f"{SETTING}['DATA_DIR'] is the relative path {str(raw['DATA_DIR'])!r}.",
+            f"{SETTING}['DATA_DIR'] is the relative path {str(folder)!r}.",
             hint="Make it absolute (BASE_DIR / ...): web server, worker and cron start in different folders.",
             id="capture_app.E003",
         )
 
 
-def _check_providers(raw: Mapping[str, Any]) -> Iterator[Error]:
-    providers = raw.get("PROVIDERS", DEFAULT_PROVIDERS)
+def _check_backends(raw: Mapping[str, Any]) -> Iterator[Error]:
+    providers = _providers(raw)
     for name, config in providers.items():
-        problem = _import_problem(config.get("BACKEND", ""))
+        backend = config.get("BACKEND") if isinstance(config, Mapping) else None
+        problem = _class_problem(backend, Provider)
         if problem:
             yield Error(
                 f"The BACKEND of provider {name!r} cannot be used: {problem}",
@@ -60,35 +59,49 @@ def _check_providers(raw: Mapping[str, Any]) -> Iterator[Error]:
     if default not in providers:
         yield Error(
             f"DEFAULT_PROVIDER is {default!r}, which PROVIDERS lacks.",
-            hint=f"PROVIDERS has {', '.join(sorted(providers))}.",
+            hint=f"PROVIDERS has {_names(providers)}.",
             id="capture_app.E005",
         )
 
 
 def _check_routes(raw: Mapping[str, Any]) -> Iterator[Error]:
-    providers = raw.get("PROVIDERS", DEFAULT_PROVIDERS)
-    for name, route in raw.get("ROUTES", {}).items():
-        if "PROVIDER" in route and route["PROVIDER"] not in providers:
+    providers, routes = _providers(raw), raw.get("ROUTES", {})
+    for name, route in routes.items() if isinstance(routes, Mapping) else [("ROUTES", None)]:
+        if not isinstance(route, Mapping) or route.get("PROVIDER", "") not in {"", *providers}:
             yield Error(
-                f"Route {name!r} names the provider {route['PROVIDER']!r}, which PROVIDERS lacks.",
-                hint=f"PROVIDERS has {', '.join(sorted(providers))}.",
+                f"Route {name!r} is {route!r}, which names no provider of PROVIDERS.",
+                hint=f'A route is {{"PROVIDER": ..., "MODEL": ...}}; PROVIDERS has {_names(providers)}.',
                 id="capture_app.E005",
             )
 
 
 def _check_inbox(raw: Mapping[str, Any]) -> Iterator[Error]:
-    problem = _import_problem(raw["INBOX"]) if "INBOX" in raw else ""
+    problem = _class_problem(raw["INBOX"], Inbox) if "INBOX" in raw else ""
     if problem:
         yield Error(
             f"INBOX cannot be used: {problem}",
             hint="Give the dotted path of a subclass of capture_app.inbox.base.Inbox.",
             id="capture_app.E006",
         )
+    size = raw.get("SEGMENT_BYTES", 1)
+    if type(size) is not int or size < 1:
+        yield Error(f"SEGMENT_BYTES is {size!r}.", hint="It is a number of bytes, 1 or more.", id="capture_app.E007")
 
 
-def _import_problem(dotted_path: str) -> str:
+def _providers(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    providers = raw.get("PROVIDERS", DEFAULT_PROVIDERS)
+    return providers if isinstance(providers, Mapping) else {str(providers): None}
+
+
+def _names(providers: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(map(str, providers)))
+
+
+def _class_problem(dotted_path: Any, base: type) -> str:
+    if not isinstance(dotted_path, str):
+        return f"{dotted_path!r} is no dotted path"
     try:
-        import_string(dotted_path)
+        found = import_string(dotted_path)
     except ImportError as error:
         return str(error)
-    return ""
+    return "" if isinstance(found, type) and issubclass(found, base) else f"{dotted_path} is no {base.__name__}"

@@ -184,7 +184,7 @@ def _prepare(
 ) -> tuple[_Call, Provider]:
     if task is None and isinstance(training_metadata, Mapping):
         task = training_metadata.get("task")
-    route = resolve_route(task=task, model=model)
+    route = resolve_route(task=task if isinstance(task, str) else None, model=model)
     request = CompletionRequest(
         model=route.model,
         messages=build_messages(prompt, messages, system_prompt),

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from capture_app.files import scratch_directory
 from capture_app.inbox.base import Batch, Inbox
 from capture_app.index import index_examples
-from capture_app.live_database import BATCH, RECORD_ERRORS, LiveDatabase, generation, ingest, live_session
+from capture_app.live_database import BATCH, RECORD_ERRORS, LiveDatabase, generation, ingest, live_session, memory_for
 from capture_app.quarantine import BadRecord, quarantine
 
 # What one lock period takes: half a second's work.
@@ -106,7 +106,7 @@ def _problem(line: bytes) -> str:
         return f"no JSON: {error}"
     if not isinstance(record, dict):
         return "no JSON object"
-    if not isinstance(record.get("id"), str):
+    if record.get("id") is None:
         return "no id"
     return ""
 
@@ -118,8 +118,10 @@ def _load_or_halve(
     if not lines:
         return []
     file.write_bytes(b"\n".join(lines) + b"\n")
+    largest = max(map(len, lines)) + 1
     try:
-        _load(connection, [file], drained, largest_record=max(map(len, lines)) + 1)
+        with memory_for(connection, largest):
+            _load(connection, [file], drained, largest_record=largest)
         return []
     except RECORD_ERRORS as error:
         if len(lines) == 1:

@@ -77,31 +77,43 @@ def storable(value: Any, ancestors: tuple[int, ...] = ()) -> Any:
 
     What contains itself, or nests deeper than any parser should be asked to read, is replaced by its type's name.
     """
-    if value is None or isinstance(value, bool | float | datetime):
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not _is_utf8(value) else str(value)
+        return _utf8(value)
+    if isinstance(value, float):
+        return float(value)
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**63 else str(value)
+        return int(value) if -(2**63) <= value < 2**63 else str(int(value))
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         if id(value) in ancestors or len(ancestors) == _MAX_DEPTH:
             return f"<{type(value).__name__}>"
-        inside = (*ancestors, id(value))
-        if isinstance(value, Mapping):
-            return {storable(_text(key)): storable(item, inside) for key, item in value.items()}
-        return [storable(item, inside) for item in value]
-    return storable(_text(value))
+        return _storable_container(value, (*ancestors, id(value)))
+    return _utf8(value.isoformat() if type(value) is datetime else _text(value))
 
 
-def _is_utf8(text: str) -> bool:
+def _storable_container(value: Any, ancestors: tuple[int, ...]) -> Any:
     try:
-        text.encode()
+        if isinstance(value, Mapping):
+            return {_utf8(_text(key)): storable(item, ancestors) for key, item in value.items()}
+        return [storable(item, ancestors) for item in value]
+    except Exception:  # a foreign container may raise anything while it is read
+        return f"<{type(value).__name__}>"
+
+
+def _utf8(text: str) -> str:
+    """`text` without lone surrogates; pairs of them become the character that they mean."""
+    plain = str.__str__(text)  # subclasses, enums among them, may say anything else of themselves
+    try:
+        plain.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return plain
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
     try:
         return str(value)
     except Exception:  # a foreign __str__ may do anything, and capture must not fail for it

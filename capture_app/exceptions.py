@@ -19,3 +19,7 @@ class LiveDatabaseError(CaptureError):
 
 class LiveDatabaseBusy(LiveDatabaseError):
     """Another process held the live database's lock for longer than the time allowed."""
+
+
+class UnexpectedAnswer(CaptureError):
+    """A provider answered with something that is no answer to the call."""

@@ -42,9 +42,10 @@ _TUNING = ("SET force_compression = 'uncompressed'", "SET checkpoint_threshold =
 _COLUMN_TYPES = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
 # read_json's buffers grow with the largest record it must expect, in bytes. Larger ones take the careful way.
 _USUAL_RECORD = 8 * 2**20
+_MEMORY_PER_RECORD_BYTE, _BASE_MEMORY = 12, 512 * 2**20  # measured with records of 20 to 300 MB
 
-# What a record can do wrong. A full disk or a lack of memory is none of these, and says nothing about the record.
-RECORD_ERRORS = (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError)
+# What a record can do wrong, its size included. A full disk is none of these, and says nothing about the record.
+RECORD_ERRORS = (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError, duckdb.OutOfMemoryException)
 
 
 @contextmanager
@@ -161,7 +162,7 @@ def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_rec
     paths = ", ".join(quoted(str(file)) for file in files)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {BATCH} AS FROM read_json([{paths}], format = 'newline_delimited', "
-        f"compression = 'none', columns = {{{_COLUMN_TYPES}}}, maximum_object_size = {largest_record})"
+        f"compression = 'uncompressed', columns = {{{_COLUMN_TYPES}}}, maximum_object_size = {largest_record})"
     )
     connection.execute("BEGIN")
     try:
@@ -172,6 +173,19 @@ def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_rec
             connection.execute("ROLLBACK")
         raise
     return int(inserted)
+
+
+@contextmanager
+def memory_for(connection: DuckDBPyConnection, largest_record: int) -> Iterator[None]:
+    """Meanwhile DuckDB may use what a record of that many bytes takes, if that is more than MEMORY_LIMIT foresees."""
+    if largest_record <= _USUAL_RECORD:
+        yield
+        return
+    connection.execute(f"SET memory_limit = '{_MEMORY_PER_RECORD_BYTE * largest_record + _BASE_MEMORY}B'")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET memory_limit = {quoted(capture_settings().memory_limit)}")
 
 
 def generation(connection: DuckDBPyConnection) -> str:

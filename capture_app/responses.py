@@ -37,6 +37,10 @@ class _StreamState:
     @property
     def response(self) -> LLMResponse:
         """The whole answer. Raises RuntimeError before the stream has ended."""
+        if self._response is None and self._closed:
+            raise RuntimeError(
+                "The stream has no response: the provider failed, or it was closed before anything came."
+            )
         if self._response is None:
             raise RuntimeError("The stream has not ended yet: read it to its end, or close it, first.")
         return self._response

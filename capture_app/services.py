@@ -71,7 +71,7 @@ def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
     fresh = create_live_database(fresh_path(db_path))
     with lock_live_database(db_path) as live:
         started = time.monotonic()
-        if db_path == capture_settings().live_database:
+        if db_path == capture_settings().live_database.resolve():
             # A drain that died after its commit: were it repeated after the rename, its rows would be stored twice.
             drain_leftovers(live, get_inbox())
         live.rotate(sealed, fresh)

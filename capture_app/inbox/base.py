@@ -37,7 +37,7 @@ class Inbox(ABC):
     def append(self, line: bytes) -> None:
         """Keep one record, a line of JSON with its newline. When this returns, no death of the process loses it.
 
-        Raises InboxError when it cannot be kept; then nothing of it is left behind.
+        Raises InboxError when it cannot be kept for sure; then nothing half-written is left behind.
         """
 
     @abstractmethod

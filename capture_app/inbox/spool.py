@@ -125,7 +125,7 @@ class _Segment:
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         try:
             found = os.fstat(self.descriptor)
-            if found.st_size >= limit or not found.st_nlink or not found.st_mode & stat.S_IWUSR:
+            if (found.st_size and found.st_size >= limit) or not found.st_nlink or not found.st_mode & stat.S_IWUSR:
                 return False
             if self._was_moved_away():
                 return False

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import openai
 
+from capture_app.exceptions import UnexpectedAnswer
 from capture_app.providers.base import Completion, CompletionRequest, Provider, StreamDelta, ToolCallDelta
 
 
@@ -20,13 +20,14 @@ class OpenAICompatibleProvider(Provider):
         self._options = options
         self._client = openai.OpenAI(**options)
         # A connection belongs to the event loop that opened it, and a process may run several loops in turn.
-        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = WeakKeyDictionary()
+        self._async_clients: dict[asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncIterator[None]]] = {}
 
     def complete(self, request: CompletionRequest) -> Completion:
         return _completion(self._client.chat.completions.create(**_arguments(request)))
 
     async def acomplete(self, request: CompletionRequest) -> Completion:
-        return _completion(await self._async_client().chat.completions.create(**_arguments(request)))
+        client = await self._async_client()
+        return _completion(await client.chat.completions.create(**_arguments(request)))
 
     def stream(self, request: CompletionRequest) -> Iterator[StreamDelta]:
         with self._client.chat.completions.create(**_stream_arguments(request)) as chunks:
@@ -34,16 +35,30 @@ class OpenAICompatibleProvider(Provider):
                 yield _delta(chunk)
 
     async def astream(self, request: CompletionRequest) -> AsyncIterator[StreamDelta]:
-        async with await self._async_client().chat.completions.create(**_stream_arguments(request)) as chunks:
+        client = await self._async_client()
+        async with await client.chat.completions.create(**_stream_arguments(request)) as chunks:
             async for chunk in chunks:
                 yield _delta(chunk)
 
-    def _async_client(self) -> openai.AsyncOpenAI:
+    async def _async_client(self) -> openai.AsyncOpenAI:
         loop = asyncio.get_running_loop()
-        client = self._async_clients.get(loop)
-        if client is None:
-            client = self._async_clients[loop] = openai.AsyncOpenAI(**self._options)
-        return client
+        if loop not in self._async_clients:
+            client = openai.AsyncOpenAI(**self._options)
+            keeper = self._close_with(loop, client)
+            self._async_clients[loop] = client, keeper
+            await anext(keeper)
+        return self._async_clients[loop][0]
+
+    async def _close_with(self, loop: asyncio.AbstractEventLoop, client: openai.AsyncOpenAI) -> AsyncIterator[None]:
+        """Close the client when its loop ends: a loop closes the generators begun in it, and tells nobody else.
+
+        A weak reference to the loop would not do, for the client's open connections hold on to it.
+        """
+        try:
+            yield
+        finally:
+            del self._async_clients[loop]
+            await client.close()
 
 
 def _arguments(request: CompletionRequest) -> dict[str, Any]:
@@ -61,6 +76,8 @@ def _stream_arguments(request: CompletionRequest) -> dict[str, Any]:
 
 
 def _completion(answer: Any) -> Completion:
+    if not getattr(answer, "choices", None):
+        raise UnexpectedAnswer(f"The provider answered without a choice: {str(answer)[:500]} There is no example.")
     choice = answer.choices[0]
     message = choice.message
     return Completion(
@@ -74,11 +91,12 @@ def _completion(answer: Any) -> Completion:
 
 
 def _delta(chunk: Any) -> StreamDelta:
-    choice = chunk.choices[0] if chunk.choices else None  # the chunk that carries the usage has no choice
+    # The chunk that carries the usage has no choice; of several answers (n=2) the first is the example.
+    choice = next((choice for choice in chunk.choices or () if not choice.index), None)
     delta = choice.delta if choice else None
     return StreamDelta(
         text=(delta.content if delta else None) or "",
-        tool_calls=[_tool_call_delta(call) for call in (delta.tool_calls if delta else None) or ()],
+        tool_calls=[_tool_call_delta(*call) for call in enumerate((delta.tool_calls if delta else None) or ())],
         finish_reason=choice.finish_reason if choice else None,
         model=chunk.model or None,
         response_id=chunk.id or None,
@@ -86,10 +104,10 @@ def _delta(chunk: Any) -> StreamDelta:
     )
 
 
-def _tool_call_delta(call: Any) -> ToolCallDelta:
+def _tool_call_delta(place: int, call: Any) -> ToolCallDelta:
     function = call.function
     return ToolCallDelta(
-        index=call.index,
+        index=place if call.index is None else call.index,  # some servers leave it out
         id=call.id,
         name=function.name if function else None,
         arguments=(function.arguments if function else None) or "",
