@@ -21,8 +21,9 @@ app.autodiscover_tasks()
 # Times are read in CELERY_TIMEZONE, America/Chicago.
 app.conf.beat_schedule = {
     "archive-training-data": {"task": "training_archive.archive_training_data", "schedule": crontab(hour=5, minute=0)},
-    # A drain that waited longer than its minute is superseded by the next one.
-    "drain-captures": {"task": "capture_app.drain_captures", "schedule": crontab(), "options": {"expires": 60}},
+    # In seconds, for a crontab would pause through the hour that autumn repeats. A drain that waited longer than its
+    # minute is superseded by the next one.
+    "drain-captures": {"task": "capture_app.drain_captures", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 

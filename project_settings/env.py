@@ -51,7 +51,7 @@ def _database_from_url(config: dict[str, Any]) -> dict[str, Any]:
         return config
     # Readers and the drain's writer share the file: WAL lets them, and IMMEDIATE waits for its turn instead of failing.
     options = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"}
-    return {**config, "OPTIONS": options}
+    return {**config, "OPTIONS": {**options, **config.get("OPTIONS", {})}}
 
 
 def training_data_dir() -> Path:

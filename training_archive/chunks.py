@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -25,7 +25,7 @@ from capture_app.duckdb_files import (
     scalar,
     table_comment,
 )
-from capture_app.example import COLUMNS, SCHEMA_VERSION, TABLE
+from capture_app.example import COLUMNS, PRIMARY_KEY, SCHEMA_VERSION, TABLE
 from training_archive.exceptions import ArchiveDamaged
 
 PREFIX: Final = "llm_training_chunk_"
@@ -68,18 +68,34 @@ class Sidecar:
         """Raises ArchiveDamaged when the content is no sidecar. Keys of later versions are ignored."""
         try:
             values = orjson.loads(content)
-            return cls(**{name: values[name] for name in cls.__dataclass_fields__})
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise ArchiveDamaged(f"The sidecar is not readable: {error!r}") from error
+            sidecar = cls(**{name: values[name] for name in cls.__dataclass_fields__})
+            sidecar._check_types()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveDamaged(f"the sidecar is not readable: {error!r}") from error
+        return sidecar
+
+    def _check_types(self) -> None:
+        """JSON from elsewhere may hold anything: TypeError or ValueError unless each value is what it is declared."""
+        for name, kind in _SIDECAR_TYPES.items():
+            if type(getattr(self, name)) is not kind:
+                raise TypeError(f"{name} is no {kind.__name__}")
+        for moment in (self.created_at, self.first_created_at, self.last_created_at):
+            if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
+                raise ValueError(f"{moment} has no time zone")
+
+
+_SIDECAR_TYPES = {
+    **dict.fromkeys(("chunk", "sha256", "duckdb_version", "storage_version", "generation", "created_at"), str),
+    **dict.fromkeys(("rows", "size", "schema_version", "quarantined_lines"), int),
+    **dict.fromkeys(("rows_per_task", "rows_per_provider", "rows_per_model"), dict),
+}
 
 
 def chunk_name(now: datetime, taken: Iterable[str]) -> str:
     """A name for a chunk sealed at `now` (aware, any zone) that is not among `taken`: the UTC time in microseconds."""
-    stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%S_%f}"
-    name, repeats = f"{PREFIX}{stamp}Z", 1
-    while name in set(taken):  # the clock stepped back, or two runs met in one microsecond
-        repeats += 1
-        name = f"{PREFIX}{stamp}Z-{repeats}"
+    names = set(taken)
+    while (name := f"{PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%S_%f}Z") in names:
+        now += timedelta(microseconds=1)  # the clock stepped back, or two runs met in one microsecond
     return name
 
 
@@ -147,23 +163,38 @@ def sha256_of(path: Path) -> str:
 
 def check_chunk(path: Path, sidecar: Sidecar, *, scratch: Path) -> None:
     """Raise ArchiveDamaged unless the file opens in DuckDB and holds what its sidecar says."""
-    try:
-        with duckdb_session(scratch=scratch, memory_limit=MEMORY_LIMIT) as connection:
-            attach_chunk(connection, path, "chunk")
-            rows = count_rows(connection, f"chunk.{TABLE}")
-    except duckdb.Error as error:
-        raise ArchiveDamaged(f"DuckDB does not open it: {error}") from error
+    with duckdb_session(scratch=scratch, memory_limit=MEMORY_LIMIT) as connection:
+        attach_chunk(connection, path, "chunk")
+        rows = count_rows(connection, f"chunk.{TABLE}")
     if rows != sidecar.rows:
         raise ArchiveDamaged(f"it holds {rows} rows, its sidecar says {sidecar.rows}")
 
 
 def attach_chunk(connection: DuckDBPyConnection, path: Path, alias: str) -> None:
-    """Attach a chunk from anywhere, read-only. A file made to look like one is refused: `examples` must be a table."""
-    attach(connection, path, alias, read_only=True)
+    """Attach a chunk from anywhere, read-only. ArchiveDamaged unless it is one.
+
+    `examples` must be a table, because a view could read any file, with our columns and our primary key.
+    """
+    try:
+        attach(connection, path, alias, read_only=True)
+    except duckdb.Error as error:
+        raise ArchiveDamaged(f"{path.name}: DuckDB does not open it: {error}") from error
+    problem = _schema_problem(connection, alias)
+    if problem:
+        raise ArchiveDamaged(f"{path.name}: {problem}")
+
+
+def _schema_problem(connection: DuckDBPyConnection, alias: str) -> str:
     here = "WHERE database_name = ? AND schema_name = 'main' AND table_name = ?"
     if not scalar(connection, f"SELECT count(*) FROM duckdb_tables() {here}", [alias, TABLE]):
-        raise ArchiveDamaged(f"it has no table {TABLE!r}")
-    columns = connection.execute(f"SELECT column_name FROM duckdb_columns() {here}", [alias, TABLE]).fetchall()
-    missing = set(COLUMNS) - {name for (name,) in columns}
-    if missing:
-        raise ArchiveDamaged(f"its table {TABLE!r} lacks {', '.join(sorted(missing))}")
+        return f"it has no table {TABLE!r}"
+    columns = connection.execute(
+        f"SELECT column_name, data_type FROM duckdb_columns() {here}", [alias, TABLE]
+    ).fetchall()
+    wrong = [name for name, kind in COLUMNS.items() if (name, kind) not in columns]
+    if wrong:
+        return f"its table {TABLE!r} lacks {', '.join(wrong)}, or has it in another type"
+    keys = f"SELECT count(*) FROM duckdb_constraints() {here} AND constraint_type = 'PRIMARY KEY'"
+    if not scalar(connection, keys + " AND constraint_column_names = ?", [alias, TABLE, [PRIMARY_KEY]]):
+        return f"its table {TABLE!r} has no primary key {PRIMARY_KEY!r}"
+    return ""

@@ -7,7 +7,7 @@ class ArchivedChunk(models.Model):
     """One chunk in a ZIP. Made from its sidecar, and can be made again: the ZIP is what counts."""
 
     name = models.TextField(primary_key=True)
-    generation = models.TextField(unique=True)  # ExampleIndex.generation of its examples
+    generation = models.TextField(db_index=True)  # ExampleIndex.generation of its examples
     zip_name = models.TextField("ZIP")
     rows = models.BigIntegerField()
     size = models.BigIntegerField("size (bytes)")

@@ -6,6 +6,7 @@ for example in iter_examples(task="productpage_extractor", columns=["prompt_text
     ...
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import orjson
 from duckdb import DuckDBPyConnection
 
 from capture_app.duckdb_files import count_rows, create_examples_table, duckdb_session
@@ -53,6 +53,12 @@ def iter_examples(
     """
     names = _checked_columns(columns)
     condition, values = _condition(task, since, until)
+    return _examples(zip_path, names, condition, values, progress)
+
+
+def _examples(
+    zip_path: Path | None, names: Sequence[str], condition: str, values: Sequence[Any], progress: Progress
+) -> Iterator[dict[str, Any]]:
     with reading_session() as (connection, scratch):
         connection.execute(f"CREATE TABLE seen ({PRIMARY_KEY} VARCHAR)")
         for _ in attached_chunks(connection, zip_path, scratch, progress):
@@ -139,7 +145,16 @@ def _example(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
     example = dict(zip(names, row, strict=True))
     for name in JSON_COLUMNS:
         if name in example:
-            example[name] = orjson.loads(example[name] or "{}")
+            example[name] = _json_object(example[name])
     if example.get("created_at") is not None:
         example["created_at"] = example["created_at"].replace(tzinfo=UTC)
     return example
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    """What is no object counts as {}: chunks come from elsewhere too, and DuckDB's JSON is laxer than the standard."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,5 +1,6 @@
 """The verbs of training_archive. Commands, tasks and everything downstream call these."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -113,7 +114,7 @@ def archive_training_data(
     """
     started = time.monotonic()
     conf = archive_settings()
-    live_path = capture_settings().live_database
+    live_path = _absolute(capture_settings().live_database)
     db_path, zip_path = _absolute(db_path or live_path), _absolute(zip_path or conf.zip_path)
     level = conf.compresslevel if compresslevel is None else compresslevel
     if db_path != live_path and not db_path.exists():
@@ -212,13 +213,19 @@ def _index_sealed(folder: Path) -> int:
 
 
 def _absolute(path: Path) -> Path:
-    return path.absolute()
+    """One spelling for one file: whether it is the live database must not depend on how it was named."""
+    return path.resolve()
 
 
 @contextmanager
 def _only_run(folder: Path, zip_path: Path) -> Iterator[None]:
     """Two runs must share neither a sealed folder nor a ZIP."""
-    zip_path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        zip_path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchiveError(
+            f"{zip_path.parent} cannot hold an archive: {error.strerror}. Nothing was changed."
+        ) from error
     with ExitStack() as stack:
         for path in (folder / ".lock", zip_path.with_name(f".{zip_path.name}.lock")):
             try:
@@ -259,6 +266,10 @@ def _store_all(files: list[Path], zip_path: Path, compresslevel: int, progress: 
             stored.append(_store(sealed, zip_path, compresslevel, progress))
         except ArchiveError as error:
             errors.append(error)
+        except OSError as error:
+            errors.append(
+                ArchiveError(f"{sealed} could not be archived: {error}. It stays there; run the archive again.")
+            )
     if errors:
         raise errors[0]
     return stored
@@ -281,7 +292,7 @@ def _store(sealed: Path, zip_path: Path, compresslevel: int, progress: Progress)
 
 def _stored_before(name: str, target: Path, zip_path: Path) -> tuple[Path, Sidecar] | None:
     """The ZIP that already holds the chunk. A run into another ZIP may have been killed after its append."""
-    places = {zip_path, Path(target.read_text())} if target.exists() else {zip_path}
+    places = {zip_path, Path(os.fsdecode(target.read_bytes()))} if target.exists() else {zip_path}
     for place in places:
         if place.exists():
             with open_zip(place) as archive:
@@ -311,7 +322,7 @@ def _remember(sidecar: Sidecar, zip_path: Path) -> None:
             name=sidecar.chunk,
             defaults={
                 "generation": sidecar.generation,
-                "zip_name": zip_path.name,
+                "zip_name": os.fsencode(zip_path.name).decode("utf-8", "backslashreplace"),
                 "rows": sidecar.rows,
                 "size": sidecar.size,
                 "sha256": sidecar.sha256,

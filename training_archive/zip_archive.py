@@ -27,7 +27,7 @@ _COPY_BYTES: Final = 2**24
 _LARGEST_SIDECAR: Final = 16 * 2**20  # bytes; ours have a few kilobytes
 
 # What reading a damaged ZIP raises.
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,12 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
             f"There is no archive at {path} yet. Run `manage.py archive_training_data` first."
         ) from error
     except ZIP_ERRORS as error:
-        raise ArchiveDamaged(f"{path} is not readable as a ZIP: {error}") from error
+        raise ArchiveDamaged(
+            f"{path} is not readable as a ZIP: {error}. It was not changed, and what is not in it yet is safe. Take it "
+            "from a copy, or move it aside to begin another."
+        ) from error
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be opened: {error.strerror}. Nothing was changed.") from error
     with archive:
         yield archive
 
@@ -137,6 +142,8 @@ def list_chunks(archive: zipfile.ZipFile) -> list[ChunkMember]:
     members = {info.filename: info for info in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise ArchiveDamaged(f"{archive.filename} holds two members of the same name.")
+    if any(info.header_offset < 0 for info in members.values()):
+        raise ArchiveDamaged(f"{archive.filename} has a directory that points before its beginning.")
     return [
         ChunkMember(name, info, members.get(name + SIDECAR_SUFFIX))
         for filename, info in members.items()
@@ -168,6 +175,8 @@ def check_member(archive: zipfile.ZipFile, member: ChunkMember, sidecar: Sidecar
         digest.update(block)
     if digest.hexdigest() != sidecar.sha256:
         raise ArchiveDamaged(f"{member.info.filename}: its SHA-256 is not the one in its sidecar")
+    if (member.name, member.info.file_size) != (sidecar.chunk, sidecar.size):
+        raise ArchiveDamaged(f"{member.info.filename}: its sidecar is another chunk's")
 
 
 def extract_chunk(archive: zipfile.ZipFile, member: ChunkMember, folder: Path, progress: Progress = silent) -> Path:

@@ -21,7 +21,9 @@ class Command(ArchiveCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--db-path", type=Path, help="archive this DuckDB file instead of the live database")
+        parser.add_argument(
+            "--db-path", type=Path, help="archive this DuckDB file instead; `rebuild_example_index` then shows it"
+        )
         parser.add_argument(
             "--compresslevel", type=int, choices=range(1, 10), metavar="1-9", help="1 is fast, 9 is small; default 9"
         )
