@@ -83,9 +83,10 @@ def _check_inbox(raw: Mapping[str, Any]) -> Iterator[Error]:
             hint="Give the dotted path of a subclass of capture_app.inbox.base.Inbox.",
             id="capture_app.E006",
         )
-    size = raw.get("SEGMENT_BYTES", 1)
-    if type(size) is not int or size < 1:
-        yield Error(f"SEGMENT_BYTES is {size!r}.", hint="It is a number of bytes, 1 or more.", id="capture_app.E007")
+    for name in ("SEGMENT_BYTES", "MEMORY_MB"):
+        size = raw.get(name, 1)
+        if type(size) is not int or size < 1:
+            yield Error(f"{name} is {size!r}.", hint="It is a whole number, 1 or more.", id="capture_app.E007")
 
 
 def _providers(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ class CaptureSettings:
     inbox: str = "capture_app.inbox.spool.SpoolInbox"  # dotted path of the Inbox class
     fsync: bool = False  # True: a call returns only when its record is on the disk itself
     segment_bytes: int = 16 * 2**20  # a spool segment is replaced once it is this large
-    memory_limit: str = "512MB"  # DuckDB's, while it drains
+    memory_mb: int = 512  # DuckDB's, in megabytes, while it drains; enormous records get more
 
     @property
     def live_database(self) -> Path:

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from capture_app.files import scratch_directory
 from capture_app.inbox.base import Batch, Inbox
 from capture_app.index import index_examples
-from capture_app.live_database import BATCH, RECORD_ERRORS, LiveDatabase, generation, ingest, live_session, memory_for
+from capture_app.live_database import BATCH, RECORD_ERRORS, LiveDatabase, generation, ingest, live_session
 from capture_app.quarantine import BadRecord, quarantine
 
 # What one lock period takes: half a second's work.
@@ -120,8 +120,7 @@ def _load_or_halve(
     file.write_bytes(b"\n".join(lines) + b"\n")
     largest = max(map(len, lines)) + 1
     try:
-        with memory_for(connection, largest):
-            _load(connection, [file], drained, largest_record=largest)
+        _load(connection, [file], drained, largest_record=largest)
         return []
     except RECORD_ERRORS as error:
         if len(lines) == 1:

@@ -4,10 +4,12 @@ Nothing here knows what a file is for. A connection never outlives the `with` bl
 open across a fork corrupts its file.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -17,15 +19,20 @@ from capture_app.example import COLUMNS, PRIMARY_KEY, TABLE
 # Old enough for every DuckDB since 1.2 to open our files, young enough for zstd.
 STORAGE_VERSION: Final = "v1.2.0"
 
+Result = TypeVar("Result")
+
+logger = logging.getLogger("capture_app")
+
+_MOST_MEMORY = 32
 _THREADS = 2  # memory grows with threads; two keep a small machine busy
 
 
 @contextmanager
-def duckdb_session(*, scratch: Path, memory_limit: str) -> Iterator[DuckDBPyConnection]:
+def duckdb_session(*, scratch: Path, memory_mb: int) -> Iterator[DuckDBPyConnection]:
     """An in-memory DuckDB that spills to `scratch`, loads no extension and lets go of every file at the end."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": str(_THREADS),
-        "memory_limit": memory_limit,
+        "memory_limit": f"{memory_mb}MB",
         "temp_directory": str(scratch),
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -35,6 +42,32 @@ def duckdb_session(*, scratch: Path, memory_limit: str) -> Iterator[DuckDBPyConn
         yield connection
     finally:
         connection.close()
+
+
+def with_enough_memory(work: Callable[[int], Result], memory_mb: int) -> Result:
+    """work(memory_mb), again with twice as much each time DuckDB runs out of it, up to _MOST_MEMORY times as much.
+
+    A few enormous records must not stop everything behind them; records of the usual size never come here.
+    """
+    limit = memory_mb
+    while True:
+        try:
+            return work(limit)
+        except Exception as error:  # only a lack of memory is handled here; everything else goes on
+            if limit >= _MOST_MEMORY * memory_mb or not _is_lack_of_memory(error):
+                raise
+        limit *= 2
+        logger.warning("DuckDB ran out of memory; trying again with %d MB.", limit)
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Whether DuckDB, perhaps behind an error of ours, says so; a checkpoint reports it as an error of its own kind."""
+    for found in (error, error.__cause__):
+        if isinstance(found, duckdb.OutOfMemoryException):
+            return True
+        if isinstance(found, duckdb.Error) and re.search(r"could not allocate|Out of Memory", str(found)):
+            return True
+    return False
 
 
 def attach(

@@ -42,10 +42,9 @@ _TUNING = ("SET force_compression = 'uncompressed'", "SET checkpoint_threshold =
 _COLUMN_TYPES = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
 # read_json's buffers grow with the largest record it must expect, in bytes. Larger ones take the careful way.
 _USUAL_RECORD = 8 * 2**20
-_MEMORY_PER_RECORD_BYTE, _BASE_MEMORY = 12, 512 * 2**20  # measured with records of 20 to 300 MB
 
-# What a record can do wrong, its size included. A full disk is none of these, and says nothing about the record.
-RECORD_ERRORS = (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError, duckdb.OutOfMemoryException)
+# What a record can do wrong. A full disk or a lack of memory is none of these, and says nothing about the record.
+RECORD_ERRORS = (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError)
 
 
 @contextmanager
@@ -175,29 +174,16 @@ def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_rec
     return int(inserted)
 
 
-@contextmanager
-def memory_for(connection: DuckDBPyConnection, largest_record: int) -> Iterator[None]:
-    """Meanwhile DuckDB may use what a record of that many bytes takes, if that is more than MEMORY_LIMIT foresees."""
-    if largest_record <= _USUAL_RECORD:
-        yield
-        return
-    connection.execute(f"SET memory_limit = '{_MEMORY_PER_RECORD_BYTE * largest_record + _BASE_MEMORY}B'")
-    try:
-        yield
-    finally:
-        connection.execute(f"SET memory_limit = {quoted(capture_settings().memory_limit)}")
-
-
 def generation(connection: DuckDBPyConnection) -> str:
     """What tells this live database from every other: it stays the file's own when the file is sealed and archived."""
     return table_comment(connection, ALIAS)
 
 
 @contextmanager
-def live_session(data_dir: Path) -> Iterator[DuckDBPyConnection]:
+def live_session(data_dir: Path, memory_mb: int | None = None) -> Iterator[DuckDBPyConnection]:
     """A DuckDB session to attach the live database to, while its lock is held. It may last over several such times."""
-    limit = capture_settings().memory_limit
-    with scratch_directory(data_dir) as scratch, duckdb_session(scratch=scratch, memory_limit=limit) as connection:
+    memory_mb = memory_mb or capture_settings().memory_mb
+    with scratch_directory(data_dir) as scratch, duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
         for statement in _TUNING:
             connection.execute(statement)
         yield connection

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from capture_app.conf import capture_settings
 from capture_app.drain import Drained, drain_group, drain_leftovers
+from capture_app.duckdb_files import with_enough_memory
 from capture_app.example import TABLE
 from capture_app.inbox import get_inbox
 from capture_app.inbox.base import InboxDepth
@@ -49,12 +50,16 @@ def drain_captures(*, progress: Progress = silent) -> DrainReport:
     started = time.monotonic()
     inbox, path = get_inbox(), capture_settings().live_database
     drained, batches = Drained(), inbox.seal()
-    with live_session(path.parent) as connection:
-        busy = True
-        while busy:
-            with lock_live_database(path) as live:
-                busy = drain_group(connection, live, inbox, batches, drained)
-            progress("drained rows", drained.rows, 0)
+
+    def drain(memory_mb: int) -> None:
+        with live_session(path.parent, memory_mb) as connection:
+            busy = True
+            while busy:
+                with lock_live_database(path) as live:
+                    busy = drain_group(connection, live, inbox, batches, drained)
+                progress("drained rows", drained.rows, 0)
+
+    with_enough_memory(drain, capture_settings().memory_mb)
     return DrainReport(
         rows=drained.rows,
         batches=drained.batches,

@@ -24,6 +24,7 @@ from capture_app.duckdb_files import (
     duckdb_session,
     scalar,
     table_comment,
+    with_enough_memory,
 )
 from capture_app.example import COLUMNS, PRIMARY_KEY, SCHEMA_VERSION, TABLE
 from training_archive.exceptions import ArchiveDamaged
@@ -36,7 +37,7 @@ SIDECAR_SUFFIX: Final = ".json"
 _NAME = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,100}}")
 
 # DuckDB's. Row groups of the size below are compressed in parallel within it.
-MEMORY_LIMIT: Final = "256MB"
+MEMORY_MB: Final = 256
 _ROW_GROUP_SIZE = 16384
 
 
@@ -108,17 +109,8 @@ def compact(sealed: Path, chunk: Path, *, name: str, scratch: Path) -> Sidecar:
 
     Raises ArchiveDamaged when DuckDB cannot read the one or write the other.
     """
-    chunk.unlink(missing_ok=True)
     try:
-        with duckdb_session(scratch=scratch, memory_limit=MEMORY_LIMIT) as connection:
-            attach(connection, sealed, "sealed", read_only=True)
-            attach(connection, chunk, "chunk", row_group_size=_ROW_GROUP_SIZE)
-            connection.execute("SET force_compression = 'zstd'")
-            create_examples_table(connection, f"chunk.{TABLE}")
-            connection.execute(f"INSERT INTO chunk.{TABLE} SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}")
-            facts = _facts(connection, f"chunk.{TABLE}")
-            generation = table_comment(connection, "sealed")
-            connection.execute("DETACH chunk")
+        facts = with_enough_memory(lambda memory_mb: _compact(sealed, chunk, scratch, memory_mb), MEMORY_MB)
     except duckdb.Error as error:
         raise ArchiveDamaged(
             f"{sealed} could not be compacted: {error} It stays where it is, and so does the ZIP. Free space if that "
@@ -133,9 +125,22 @@ def compact(sealed: Path, chunk: Path, *, name: str, scratch: Path) -> Sidecar:
         duckdb_version=duckdb.__version__,
         storage_version=STORAGE_VERSION,
         quarantined_lines=0,
-        generation=generation or name,  # a database from elsewhere has none
         created_at=datetime.now(UTC).isoformat(),
     )
+
+
+def _compact(sealed: Path, chunk: Path, scratch: Path, memory_mb: int) -> dict[str, Any]:
+    chunk.unlink(missing_ok=True)
+    with duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
+        attach(connection, sealed, "sealed", read_only=True)
+        attach(connection, chunk, "chunk", row_group_size=_ROW_GROUP_SIZE)
+        connection.execute("SET force_compression = 'zstd'")
+        create_examples_table(connection, f"chunk.{TABLE}")
+        connection.execute(f"INSERT INTO chunk.{TABLE} SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}")
+        generation = table_comment(connection, "sealed") or sealed.stem  # a database from elsewhere has none
+        facts = {**_facts(connection, f"chunk.{TABLE}"), "generation": generation}
+        connection.execute("DETACH chunk")
+    return facts
 
 
 def _facts(connection: DuckDBPyConnection, table: str) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def sha256_of(path: Path) -> str:
 
 def check_chunk(path: Path, sidecar: Sidecar, *, scratch: Path) -> None:
     """Raise ArchiveDamaged unless the file opens in DuckDB and holds what its sidecar says."""
-    with duckdb_session(scratch=scratch, memory_limit=MEMORY_LIMIT) as connection:
+    with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
         attach_chunk(connection, path, "chunk")
         rows = count_rows(connection, f"chunk.{TABLE}")
     if rows != sidecar.rows:

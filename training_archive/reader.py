@@ -19,7 +19,7 @@ from duckdb import DuckDBPyConnection
 from capture_app.duckdb_files import count_rows, create_examples_table, duckdb_session
 from capture_app.example import COLUMNS, JSON_COLUMNS, PRIMARY_KEY, TABLE
 from capture_app.progress import Progress, silent
-from training_archive.chunks import MEMORY_LIMIT, Sidecar, attach_chunk
+from training_archive.chunks import MEMORY_MB, Sidecar, attach_chunk
 from training_archive.conf import archive_settings
 from training_archive.zip_archive import extract_chunk, list_chunks, open_zip, read_sidecar
 
@@ -96,7 +96,7 @@ def reading_session() -> Iterator[tuple[DuckDBPyConnection, Path]]:
     """A DuckDB session to attach chunks to, and a folder to extract them into."""
     with (
         TemporaryDirectory(prefix="gleaner-") as folder,
-        duckdb_session(scratch=Path(folder), memory_limit=MEMORY_LIMIT) as connection,
+        duckdb_session(scratch=Path(folder), memory_mb=MEMORY_MB) as connection,
     ):
         yield connection, Path(folder)
 
