@@ -6,15 +6,13 @@ a consumer of the fifteen columns never breaks.
 """
 
 import hashlib
-import os
-import threading
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
+from uuid_utils import uuid7
 
 SCHEMA_VERSION: Final = 1
 TABLE: Final = "examples"
@@ -120,34 +118,12 @@ def _text(value: object) -> str:
         return f"<{type(value).__name__}>"
 
 
-# The first byte of a UUID's second half, in hex: its two highest bits name the variant and are 10.
-_VARIANT = tuple(f"{byte & 0x3F | 0x80:02x}" for byte in range(256))
-
-_ID_TICK = 245  # ns, a little more than 1/4096 ms: so far apart are two ids of one process at least
-_last_id_time = 0
-_id_lock = threading.Lock()
-
-
 def new_example_id() -> str:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, 12 bits of their fraction, 62 random bits.
+    """A UUIDv7 (RFC 9562): unique everywhere, and ordered by time within a process.
 
-    The standard library has none before Python 3.14. The random bits come from the kernel at every call, so forked
-    processes cannot repeat each other. Within a process the ids never go back, even if the clock does.
+    The library seeds its random generator anew in a forked child; without that, siblings would repeat each other.
     """
-    global _last_id_time
-    now = time.time_ns()
-    with _id_lock:
-        if now < _last_id_time + _ID_TICK:
-            now = _last_id_time + _ID_TICK
-        _last_id_time = now
-    milliseconds, rest = divmod(now, 1_000_000)
-    fraction = rest * 4096 // 1_000_000  # method 3 of the RFC's section 6.2
-    random = os.urandom(8)
-    # A UUID is printed in groups of 8-4-4-4-12 hex digits; 7 is the version, _VARIANT begins the fourth group.
-    return (
-        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{fraction:03x}"
-        f"-{_VARIANT[random[0]]}{random[1:2].hex()}-{random[2:].hex()}"
-    )
+    return str(uuid7())
 
 
 def prompt_hash(system_prompt: str, prompt_text: str) -> str:
