@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -11,6 +12,7 @@ import pytest
 
 from capture_app import acall_llm, call_llm
 from capture_app.conf import capture_settings
+from capture_app.exceptions import UnexpectedAnswer
 from tests.integration.openai_server import ChatServer, chat_server, chunk, completion, error
 
 TOOL = {"type": "function", "function": {"name": "price", "parameters": {"type": "object", "properties": {}}}}
@@ -200,6 +202,21 @@ def test_a_process_may_run_one_event_loop_after_another(server: ChatServer) -> N
     assert [record["prompt_text"] for record in records()] == ["Question 0", "Question 1", "Question 2"]
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_event_loops_that_ended_leave_no_connection_open(server: ChatServer) -> None:
+    asyncio.run(acall_llm("Question 0"))
+    before = open_descriptors()
+
+    for number in range(1, 11):
+        asyncio.run(acall_llm(f"Question {number}"))
+
+    # The server, in this process too, may not have closed its end of the last ones yet.
+    assert open_descriptors() <= before + 2
+
+
 def test_a_fork_opens_connections_of_its_own(server: ChatServer) -> None:
     call_llm("Question 0", training_metadata={})
     child = os.fork()
@@ -263,6 +280,27 @@ def test_the_pieces_of_tool_calls_are_put_together(server: ChatServer) -> None:
 
     assert stream.response.tool_calls == CALLS
     assert orjson.loads(only_record()["response_strong"]) == CALLS
+
+
+def test_tool_calls_whose_server_leaves_out_the_index_are_kept_apart(server: ChatServer) -> None:
+    server.chunks = [chunk({"tool_calls": CALLS}), chunk({}, finish_reason="tool_calls")]
+
+    stream = call_llm("What is the price?", tools=[TOOL], stream=True)
+    list(stream)
+
+    assert stream.response.tool_calls == CALLS
+
+
+def test_the_first_of_several_streamed_choices_is_the_answer(server: ChatServer) -> None:
+    def piece(index: int, text: str) -> dict[str, Any]:
+        return chunk(choices=[{"index": index, "delta": {"content": text}, "finish_reason": None}])
+
+    server.chunks = [piece(0, "12 "), piece(1, "13 "), piece(0, "EUR")]
+
+    stream = call_llm("What is the price?", stream=True, parameters={"n": 2})
+    list(stream)
+
+    assert stream.response.text == "12 EUR"
 
 
 def test_a_stream_that_is_left_is_recorded_as_partial(server: ChatServer) -> None:
@@ -346,6 +384,25 @@ async def test_the_sdks_own_error_reaches_who_awaits_and_leaves_no_example(
         await call()
 
     assert type(raised.value) is kind
+    assert records() == []
+
+
+@pytest.mark.parametrize("answer", [{}, {"choices": []}, {"choices": None}, error("Not today.", "some_error")])
+def test_an_answer_without_choices_is_an_error_and_leaves_no_example(server: ChatServer, answer: object) -> None:
+    server.answer = answer
+
+    with pytest.raises(UnexpectedAnswer, match="without a choice"):
+        ask()
+
+    assert records() == []
+
+
+async def test_an_awaited_answer_without_choices_is_an_error_and_leaves_no_example(server: ChatServer) -> None:
+    server.answer = {"choices": []}
+
+    with pytest.raises(UnexpectedAnswer, match="without a choice"):
+        await ask_and_wait()
+
     assert records() == []
 
 

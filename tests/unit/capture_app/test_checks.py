@@ -16,9 +16,14 @@ def test_settings_that_are_right_pass() -> None:
 
 
 def test_everything_wrong_is_said_at_once(settings: Any) -> None:
-    settings.TRAINING_CAPTURE = {"DATADIR": "/data", "INBOX": "no.such.Inbox", "DEFAULT_PROVIDER": "gone"}
+    settings.TRAINING_CAPTURE = {
+        "DATADIR": "/data",
+        "INBOX": "no.such.Inbox",
+        "SEGMENT_BYTES": 0,
+        "DEFAULT_PROVIDER": "gone",
+    }
 
-    assert [message.id for message in found()] == [f"capture_app.E00{number}" for number in (1, 2, 5, 6)]
+    assert [message.id for message in found()] == [f"capture_app.E00{number}" for number in (1, 2, 5, 6, 7)]
 
 
 def test_e001_says_which_key_is_unknown(capture: Callable[..., None]) -> None:
@@ -50,6 +55,15 @@ def test_e002_says_that_the_data_dir_is_missing(settings: Any) -> None:
     assert 'TRAINING_CAPTURE = {"DATA_DIR": BASE_DIR / "backups"}' in str(error.hint)
 
 
+@pytest.mark.parametrize("data_dir", [None, "", 7])
+def test_e002_says_when_the_data_dir_is_no_path(capture: Callable[..., None], data_dir: Any) -> None:
+    capture(DATA_DIR=data_dir)
+
+    [error] = found()
+
+    assert error.id == "capture_app.E002"
+
+
 def test_e003_says_that_a_relative_data_dir_depends_on_where_a_process_starts(settings: Any) -> None:
     settings.TRAINING_CAPTURE = {"DATA_DIR": "backups", "DEFAULT_PROVIDER": "offline"}
 
@@ -60,8 +74,12 @@ def test_e003_says_that_a_relative_data_dir_depends_on_where_a_process_starts(se
     assert "Make it absolute" in str(error.hint)
 
 
-@pytest.mark.parametrize("config", [{"BACKEND": "no.such.Provider"}, {}])
-def test_e004_says_which_provider_cannot_be_imported(capture: Callable[..., None], config: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [{"BACKEND": "no.such.Provider"}, {"BACKEND": "os.path.join"}, {}, "no.such.Provider"],
+    ids=["no such class", "no provider", "no backend", "no dict"],
+)
+def test_e004_says_which_provider_cannot_be_used(capture: Callable[..., None], config: Any) -> None:
     capture(PROVIDERS={"mine": config}, DEFAULT_PROVIDER="mine")
 
     [error] = found()
@@ -69,6 +87,15 @@ def test_e004_says_which_provider_cannot_be_imported(capture: Callable[..., None
     assert error.id == "capture_app.E004"
     assert "'mine'" in error.msg
     assert "capture_app.providers.base.Provider" in str(error.hint)
+
+
+def test_e004_says_when_the_providers_are_no_dict(capture: Callable[..., None]) -> None:
+    capture(PROVIDERS=["offline"])
+
+    error = found()[0]
+
+    assert error.id == "capture_app.E004"
+    assert "['offline']" in error.msg
 
 
 def test_e005_says_that_the_default_provider_is_not_configured(capture: Callable[..., None]) -> None:
@@ -88,7 +115,16 @@ def test_e005_says_which_route_leads_nowhere(capture: Callable[..., None]) -> No
 
     assert error.id == "capture_app.E005"
     assert "Route 'shop'" in error.msg
-    assert error.hint == "PROVIDERS has offline, openai."
+    assert error.hint == 'A route is {"PROVIDER": ..., "MODEL": ...}; PROVIDERS has offline, openai.'
+
+
+def test_e005_says_which_route_is_no_dict(capture: Callable[..., None]) -> None:
+    capture(ROUTES={"shop": "gpt-5"})
+
+    [error] = found()
+
+    assert error.id == "capture_app.E005"
+    assert error.msg.startswith("Route 'shop' is 'gpt-5'")
 
 
 def test_e006_says_that_the_inbox_cannot_be_imported(capture: Callable[..., None]) -> None:
@@ -99,3 +135,23 @@ def test_e006_says_that_the_inbox_cannot_be_imported(capture: Callable[..., None
     assert error.id == "capture_app.E006"
     assert "NoSuchInbox" in error.msg
     assert "capture_app.inbox.base.Inbox" in str(error.hint)
+
+
+def test_e006_says_when_the_inbox_is_no_dotted_path(capture: Callable[..., None]) -> None:
+    capture(INBOX=dict)
+
+    [error] = found()
+
+    assert error.id == "capture_app.E006"
+    assert "is no dotted path" in error.msg
+
+
+@pytest.mark.parametrize("key", ["SEGMENT_BYTES", "MEMORY_MB"])
+@pytest.mark.parametrize("size", [0, -1, 1.5, "1024", None, True])
+def test_e007_wants_a_size_of_one_or_more(capture: Callable[..., None], key: str, size: Any) -> None:
+    capture(**{key: size})
+
+    [error] = found()
+
+    assert (error.id, error.msg) == ("capture_app.E007", f"{key} is {size!r}.")
+    assert error.hint == "It is a whole number, 1 or more."

@@ -181,6 +181,13 @@ def test_a_call_without_a_task_is_generic() -> None:
     assert only_record()["task"] == "generic"
 
 
+def test_a_task_that_is_no_text_does_not_break_the_call() -> None:
+    response = call_llm("What is the price?", training_metadata={"task": ["shop"]})
+
+    assert response.text.startswith(NOTICE)
+    assert only_record()["task"] == "['shop']"
+
+
 def test_the_task_in_the_metadata_finds_its_route(capture: Callable[..., None]) -> None:
     capture(ROUTES={"shop": {"PROVIDER": "offline", "MODEL": "tuned"}})
 

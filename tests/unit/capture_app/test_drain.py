@@ -120,6 +120,15 @@ def test_a_large_prompt_arrives_whole(megabytes: int) -> None:
     assert large in stored("prompt_text")
 
 
+def test_an_enormous_record_and_the_small_one_beside_it_arrive() -> None:
+    spool(example(id="enormous", prompt_text="x" * 100 * 2**20), example(id="small"))
+
+    report = drain_captures()
+
+    assert (report.rows, report.quarantined) == (2, 0)
+    assert stored() == ["enormous", "small"]
+
+
 def test_nesting_that_json_still_takes_arrives() -> None:
     deep: list[Any] = []
     for _ in range(200):

@@ -259,12 +259,32 @@ def test_an_object_whose_text_cannot_be_had_becomes_its_types_name() -> None:
     assert written({"it": Broken()}) == {"it": "<Broken>"}
 
 
+def test_a_float_of_another_class_stays_a_number() -> None:
+    class Price(float): ...
+
+    assert written(Price(1.5)) == 1.5
+
+
+def test_a_string_whose_text_cannot_be_had_stays_what_it_holds() -> None:
+    class Broken(str):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    assert written([Broken("12 EUR"), {1}]) == ["12 EUR", [1]]
+
+
 def test_bytes_become_their_text() -> None:
     assert written(b"\xff") == r"b'\xff'"
 
 
 def test_a_datetime_keeps_its_zone() -> None:
     assert written(datetime(2026, 3, 1, tzinfo=UTC)) == "2026-03-01T00:00:00+00:00"
+
+
+def test_a_datetime_of_another_class_becomes_its_text() -> None:
+    class Moment(datetime): ...
+
+    assert written(Moment(2026, 3, 1)) == "2026-03-01 00:00:00"
 
 
 ANY_TEXT = st.text(st.characters())  # with lone surrogates and NUL

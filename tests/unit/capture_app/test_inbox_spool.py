@@ -84,6 +84,15 @@ def test_a_record_larger_than_a_segment_is_kept_whole(folder: Path) -> None:
     assert kept(folder) == [large]
 
 
+@pytest.mark.timeout(5)
+def test_a_segment_size_of_nothing_takes_a_record_each(folder: Path) -> None:
+    inbox = SpoolInbox(folder, segment_bytes=0)
+    for number in range(3):
+        inbox.append(line(number))
+
+    assert [path.read_bytes() for path in files(folder)] == [line(0), line(1), line(2)]
+
+
 def test_the_settings_name_the_folder_and_the_size(capture: Callable[..., None], data_dir: Path) -> None:
     capture(SEGMENT_BYTES=1)
     for number in range(3):
@@ -132,6 +141,19 @@ def test_a_deleted_folder_is_made_again(inbox: SpoolInbox, folder: Path) -> None
     inbox.append(line(2))
 
     assert kept(folder) == [line(2)]
+
+
+def test_a_folder_that_was_renamed_is_made_again_within_a_second(
+    inbox: SpoolInbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox.append(line(1))
+    renamed = folder.rename(folder.with_name("renamed"))
+    a_second_later = time.monotonic() + 1
+    monkeypatch.setattr(time, "monotonic", lambda: a_second_later)
+
+    inbox.append(line(2))
+
+    assert (kept(renamed), kept(folder)) == ([line(1)], [line(2)])
 
 
 def test_a_folder_that_cannot_be_made_is_an_inbox_error(inbox: SpoolInbox, folder: Path) -> None:

@@ -197,11 +197,11 @@ def test_no_extension_is_fetched_from_the_network(path: Path) -> None:
 
 
 def test_memory_is_bounded_by_the_setting(path: Path, capture: Callable[..., None]) -> None:
-    capture(MEMORY_LIMIT="100MiB")
+    capture(MEMORY_MB=100)
     path.parent.mkdir(parents=True)
 
     with live_session(path.parent) as connection:
-        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [("100.0 MiB",)]
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [("95.3 MiB",)]
 
 
 # --- Ingest ------------------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def test_five_in_chicago_stays_five_when_the_clocks_change(
     [
         (utc(1, 12, 30, month=6), utc(1, 12, 31, month=6)),
         (utc(8, 7, 59, month=3), utc(8, 8, 0, month=3)),  # the missing hour begins
+        (utc(1, 6, 59, month=11), utc(1, 7, 0, month=11)),  # the repeated one begins
     ],
 )
 def test_the_inbox_is_drained_each_minute(

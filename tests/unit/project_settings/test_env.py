@@ -103,6 +103,12 @@ def test_writers_of_an_sqlite_file_wait_for_each_other(environment: Environment,
     assert options["init_command"] == "PRAGMA journal_mode=WAL"
 
 
+def test_the_options_of_an_sqlite_url_are_kept(environment: Environment) -> None:
+    environment(DATABASE_URL="sqlite:////data/gleaner.sqlite3?timeout=5")
+
+    assert env.database()["OPTIONS"]["timeout"] == 5
+
+
 # --- Folders ---------------------------------------------------------------------------------------------------------
 
 

@@ -225,7 +225,7 @@ def test_the_generation_is_the_comment_of_the_sealed_table(tmp_path: Path) -> No
 
 
 def test_a_database_without_a_generation_takes_the_name_of_its_chunk(tmp_path: Path) -> None:
-    _, sidecar = chunk_from(tmp_path, write_database(tmp_path / "sealed"))
+    _, sidecar = chunk_from(tmp_path, write_database(tmp_path / "sealed" / f"{NAME}.duckdb"))
 
     assert sidecar.generation == NAME
 
@@ -273,15 +273,17 @@ def test_a_chunk_that_duckdb_cannot_open_is_damaged(tmp_path: Path) -> None:
         ("CREATE TABLE others (id VARCHAR)", "no table 'examples'"),
         ("CREATE VIEW examples AS FROM read_text('/etc/hostname')", "no table 'examples'"),
         ("CREATE SCHEMA hidden; CREATE TABLE hidden.examples (id VARCHAR)", "no table 'examples'"),
-        ("CREATE TABLE examples (id VARCHAR PRIMARY KEY, task VARCHAR)", "lacks created_at, input_tokens"),
+        ("CREATE TABLE examples (id VARCHAR PRIMARY KEY, task VARCHAR)", "lacks prompt_text, system_prompt"),
+        (f"CREATE TABLE examples ({', '.join(f'{name} INTEGER' for name in COLUMNS)})", "or has it in another type"),
+        (f"CREATE TABLE examples ({', '.join(map(' '.join, COLUMNS.items()))})", "no primary key 'id'"),
     ],
-    ids=["no table", "a view", "another schema", "columns missing"],
+    ids=["no table", "a view", "another schema", "columns missing", "other types", "no primary key"],
 )
 def test_a_file_made_to_look_like_a_chunk_is_refused(tmp_path: Path, statement: str, problem: str) -> None:
     path = write_odd_database(tmp_path / "chunk", statement)
 
     with (
-        duckdb_session(scratch=tmp_path, memory_limit="100MB") as connection,
+        duckdb_session(scratch=tmp_path, memory_mb=100) as connection,
         pytest.raises(ArchiveDamaged, match=problem),
     ):
         attach_chunk(connection, path, "chunk")
@@ -290,7 +292,7 @@ def test_a_file_made_to_look_like_a_chunk_is_refused(tmp_path: Path, statement: 
 def test_an_attached_chunk_cannot_be_changed(tmp_path: Path) -> None:
     path = write_database(tmp_path / "chunk", [row("a")])
 
-    with duckdb_session(scratch=tmp_path, memory_limit="100MB") as connection:
+    with duckdb_session(scratch=tmp_path, memory_mb=100) as connection:
         attach_chunk(connection, path, "chunk")
         with pytest.raises(duckdb.InvalidInputException, match="read-only"):
             connection.execute("DELETE FROM chunk.examples")

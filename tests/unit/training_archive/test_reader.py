@@ -1,6 +1,8 @@
 """The reader: everything archived comes back once, bounded and in order."""
 
+import math
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,19 @@ def test_an_example_without_metadata_has_an_empty_dict(zip_path: Path) -> None:
     [found] = iter_examples(zip_path, columns=["metadata", "slot_specs"])
 
     assert found == {"metadata": {}, "slot_specs": {}}
+
+
+@pytest.mark.parametrize("text", ['"text"', "null", "[1]"])
+def test_metadata_that_is_no_object_comes_as_an_empty_dict(zip_path: Path, text: str) -> None:
+    write_archive(zip_path, [row("a", metadata=text)])
+
+    assert list(iter_examples(zip_path, columns=["metadata"])) == [{"metadata": {}}]
+
+
+def test_a_number_beyond_any_float_comes_as_infinity(zip_path: Path) -> None:
+    write_archive(zip_path, [row("a", metadata='{"a": 1e999}')])
+
+    assert list(iter_examples(zip_path, columns=["metadata"])) == [{"metadata": {"a": math.inf}}]
 
 
 def test_an_example_without_a_time_has_none(zip_path: Path) -> None:
@@ -187,6 +202,20 @@ def test_a_reader_that_meets_damage_leaves_no_temporary_file(
         ids(zip_path)
 
     assert files_below(temporary_folder) == set()
+
+
+def read_into_memory(zip_path: Path) -> None:
+    with duckdb.connect() as connection:
+        load_into(connection, zip_path)
+
+
+@pytest.mark.parametrize("read", [ids, read_into_memory])
+def test_a_chunk_that_is_no_database_is_damage(zip_path: Path, read: Callable[[Path], object]) -> None:
+    [chunk] = write_archive(zip_path, [row("a")])
+    rewrite_member(zip_path, f"{chunk.chunk}.duckdb", b"garbage" * 1000)
+
+    with pytest.raises(ArchiveDamaged, match="DuckDB does not open it"):
+        read(zip_path)
 
 
 def test_two_readers_of_one_archive_do_not_disturb_each_other(zip_path: Path) -> None:

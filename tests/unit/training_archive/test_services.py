@@ -1,5 +1,6 @@
 """The archive's verbs, on real captures: nothing is lost, nothing is stored twice."""
 
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from tests.unit.training_archive.material import (
     write_database,
     write_odd_database,
 )
-from training_archive.chunks import chunk_name
+from training_archive.chunks import Sidecar, chunk_name
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk
 from training_archive.reader import iter_chunks, iter_examples
@@ -212,6 +213,17 @@ def test_what_an_interrupted_run_left_comes_before_what_is_new(
     assert [chunk.rows for chunk in iter_chunks(zip_path)] == [1, 2]
 
 
+def test_what_an_interrupted_run_left_for_a_zip_whose_name_is_no_utf8_is_archived(
+    capture_calls: Calls, interrupted_run: Callable[..., None], data_dir: Path, zip_path: Path
+) -> None:
+    ids = capture_calls(1)
+    interrupted_run(zip_path=data_dir / os.fsdecode(b"\xff.zip"))
+
+    archive_training_data()
+
+    assert archived_ids(zip_path) == ids
+
+
 @pytest.fixture
 def killed_before_unlinking(
     capture_calls: Calls, interrupted_run: Callable[..., None], data_dir: Path, tmp_path: Path
@@ -308,6 +320,16 @@ def test_a_zip_that_is_no_zip_costs_no_example(capture_calls: Calls, zip_path: P
     assert archived_ids(zip_path) == ids
 
 
+def test_a_zip_below_a_file_is_refused(capture_calls: Calls, tmp_path: Path) -> None:
+    capture_calls(1)
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ArchiveError, match="cannot hold an archive"):
+        archive_training_data(zip_path=tmp_path / "file" / "archive.zip")
+
+    assert archive_status().capture.inbox.rows == 1
+
+
 # --- Other databases -------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +353,33 @@ def test_another_database_is_left_empty_and_ready(tmp_path: Path) -> None:
 
     assert report.chunks == []
     assert other.exists()
+
+
+def test_a_copy_of_an_archived_database_can_be_archived(
+    capture_calls: Calls, data_dir: Path, zip_path: Path, tmp_path: Path
+) -> None:
+    capture_calls(2)
+    drain_captures()
+    copy = tmp_path / "elsewhere" / "copy.duckdb"
+    copy.parent.mkdir()
+    shutil.copy(data_dir / "llm_training_dataset.duckdb", copy)
+    archive_training_data()
+
+    archive_training_data(db_path=copy)
+
+    assert [chunk.rows for chunk in iter_chunks(zip_path)] == [2, 2]
+    assert sealed_files(copy.parent) == []
+
+
+def test_the_live_database_is_known_through_a_link_to_its_folder(
+    capture_calls: Calls, data_dir: Path, tmp_path: Path
+) -> None:
+    capture_calls(1)
+    (tmp_path / "link").symlink_to(data_dir)
+
+    report = archive_training_data(db_path=tmp_path / "link" / "llm_training_dataset.duckdb")
+
+    assert report.drained_rows == 1
 
 
 def test_a_database_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, zip_path: Path) -> None:
@@ -416,6 +465,14 @@ def middle_of_member(path: Path, filename: str) -> int:
     return info.header_offset + 30 + name_length + extra_length + info.compress_size // 2
 
 
+def change_sidecar(path: Path, lie: dict[str, Any]) -> Sidecar:
+    """Change facts in the sidecar of the first chunk; the sidecar as it was."""
+    sidecar = next(iter_chunks(path))
+    facts = {**orjson.loads(sidecar.to_json()), **lie}
+    rewrite_member(path, f"{sidecar.chunk}.json", orjson.dumps(facts))
+    return sidecar
+
+
 def test_a_sound_archive_has_no_problems(two_chunks: Path) -> None:
     report = verify_archive()
 
@@ -477,6 +534,15 @@ def test_a_flipped_byte_in_a_name_of_the_directory_is_found(two_chunks: Path) ->
     assert len(problems(two_chunks)) == 2  # a member that is no chunk, and a sidecar without its chunk
 
 
+@pytest.mark.parametrize("read", [verify_archive, archive_status])
+def test_a_directory_said_to_begin_beyond_the_file_is_an_error(two_chunks: Path, read: Callable[[], object]) -> None:
+    end_record = two_chunks.read_bytes().rindex(b"PK\x05\x06")
+    flip_byte(two_chunks, end_record + 19)  # the highest byte of where the directory begins
+
+    with pytest.raises(ArchiveDamaged):
+        read()
+
+
 def test_a_zip_that_was_cut_off_is_an_error(two_chunks: Path) -> None:
     two_chunks.write_bytes(two_chunks.read_bytes()[:-100])
 
@@ -486,13 +552,19 @@ def test_a_zip_that_was_cut_off_is_an_error(two_chunks: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lie", "found"),
-    [({"rows": 7}, "holds 1 rows, its sidecar says 7"), ({"sha256": "0" * 64}, "SHA-256")],
-    ids=["rows", "SHA-256"],
+    [
+        ({"rows": 7}, "holds 1 rows, its sidecar says 7"),
+        ({"sha256": "0" * 64}, "SHA-256"),
+        ({"size": 1}, "its sidecar is another chunk's"),
+        ({"chunk": "llm_training_chunk_other"}, "its sidecar is another chunk's"),
+        ({"created_at": "nonsense"}, "'nonsense'"),
+        ({"created_at": 5}, "created_at is no str"),
+        ({"rows_per_task": None}, "rows_per_task is no dict"),
+    ],
+    ids=["rows", "SHA-256", "size", "name", "no time", "a time that is no text", "no counts"],
 )
 def test_a_sidecar_that_is_not_true_is_found(two_chunks: Path, lie: dict[str, Any], found: str) -> None:
-    sidecar = next(iter_chunks(two_chunks))
-    facts = {**orjson.loads(sidecar.to_json()), **lie}
-    rewrite_member(two_chunks, f"{sidecar.chunk}.json", orjson.dumps(facts))
+    sidecar = change_sidecar(two_chunks, lie)
 
     [(member, reason)] = problems(two_chunks)
 
@@ -543,6 +615,11 @@ def test_a_chunk_that_only_its_checksum_vouches_for_is_a_problem(
 def test_an_archive_that_is_not_there_cannot_be_verified() -> None:
     with pytest.raises(ArchiveError, match="There is no archive"):
         verify_archive()
+
+
+def test_a_folder_in_the_place_of_an_archive_cannot_be_verified(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="cannot be opened"):
+        verify_archive(zip_path=tmp_path)
 
 
 # --- archive_status --------------------------------------------------------------------------------------------------
@@ -599,6 +676,16 @@ def test_the_age_of_the_last_chunk_is_that_of_the_youngest(capture_calls: Calls,
     assert timedelta(0) < status.last_chunk_age < timedelta(days=1)
 
 
+@pytest.mark.parametrize(
+    "lie", [{"rows": "x"}, {"created_at": 5}, {"created_at": "nonsense"}, {"created_at": "2026-01-01T00:00:00"}]
+)
+def test_an_archive_with_a_sidecar_of_wrong_types_has_no_status(two_chunks: Path, lie: dict[str, Any]) -> None:
+    change_sidecar(two_chunks, lie)
+
+    with pytest.raises(ArchiveDamaged, match="sidecar is not readable"):
+        archive_status()
+
+
 # --- rebuild_example_index -------------------------------------------------------------------------------------------
 
 
@@ -648,3 +735,10 @@ def test_rebuilding_forgets_what_no_file_holds() -> None:
 
 def test_rebuilding_without_any_file_indexes_nothing() -> None:
     assert rebuild_example_index() == 0
+
+
+def test_a_chunk_that_is_no_database_cannot_be_indexed(two_chunks: Path) -> None:
+    rewrite_member(two_chunks, chunk_file(two_chunks), b"garbage" * 1000)
+
+    with pytest.raises(ArchiveDamaged, match="DuckDB does not open it"):
+        rebuild_example_index()
