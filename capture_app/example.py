@@ -63,7 +63,7 @@ class Example(NamedTuple):
 
     def to_json_line(self) -> bytes:
         """The example as one line of JSON. Never fails: what JSON cannot hold is replaced (see `storable`)."""
-        record = dict(zip(self._fields, self, strict=True))
+        record = self._asdict()
         try:
             return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError:  # a lone surrogate, an integer beyond 64 bits, an object that is no JSON value

@@ -13,6 +13,8 @@ from capture_app.providers.base import Completion, CompletionRequest
 
 # Keys of training_metadata that have a place of their own; every other key is kept as it is.
 _RESERVED_KEYS = ("conversation_id", "user_id")
+# What of a completion has no column; said only when there is something to say.
+_COMPLETION_FACTS = ("tool_calls", "finish_reason", "response_id", "cached_input_tokens", "reasoning_tokens")
 
 
 def record_example(
@@ -110,25 +112,22 @@ def build_example(
 ) -> Example:
     """The Example of one answered call. Columns from request and answer, the rest under the reserved key."""
     system, prompt = request.plain or (system_text(request.messages), prompt_text(request.messages))
-    settings = request.settings()
     own, reserved = _split_metadata(training_metadata)
     slot_specs = own.pop("slot_specs", None)
     if slot_specs is not None and not isinstance(slot_specs, Mapping):
         reserved["slot_specs"], slot_specs = slot_specs, None
-    task_name = task or own.pop("task", None) or DEFAULT_TASK
-    own.pop("task", None)
+    own_task = own.pop("task", None)
     model = completion.model or request.model
-    reserved |= settings
     reserved |= _call_facts(request, completion, partial)
     return Example(
         id=examples.new_example_id(),
-        task=str(task_name),
+        task=str(task or own_task or DEFAULT_TASK),
         prompt_text=prompt,
         system_prompt=system,
         response_strong=completion.text or (to_json_text(completion.tool_calls) if completion.tool_calls else ""),
         metadata={**own, RESERVED_KEY: reserved},
         slot_specs=slot_specs or {},
-        llm_signature=examples.llm_signature(provider, model, settings),
+        llm_signature=examples.llm_signature(provider, model, request.settings()),
         provider=provider,
         model_name=model,
         input_tokens=completion.input_tokens,
@@ -143,8 +142,13 @@ def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, A
     """The caller's own keys, and those that go under the reserved key. What is no mapping is kept there whole."""
     if not isinstance(training_metadata, Mapping):
         return {}, {"training_metadata": training_metadata}
-    own = dict(training_metadata)
-    reserved = {key: own.pop(key) for key in _RESERVED_KEYS if key in own}
+    own: dict[str, Any] = {}
+    reserved: dict[str, Any] = {}
+    for key, value in training_metadata.items():
+        if key in _RESERVED_KEYS:
+            reserved[key] = value
+        else:
+            own[key] = value
     if RESERVED_KEY in own:  # ours by contract; theirs is kept beside it
         reserved["training_metadata"] = {RESERVED_KEY: own.pop(RESERVED_KEY)}
     return own, reserved
@@ -152,17 +156,18 @@ def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, A
 
 def _call_facts(request: CompletionRequest, completion: Completion, partial: bool) -> dict[str, Any]:
     """What the columns cannot hold. A plain prompt is not stored twice."""
-    facts = (
-        ("messages", None if request.plain or _are_plain(request.messages) else request.messages),
-        ("tool_calls", completion.tool_calls or None),
-        ("requested_model", request.model if completion.model != request.model else None),
-        ("finish_reason", completion.finish_reason),
-        ("response_id", completion.response_id),
-        ("cached_input_tokens", completion.cached_input_tokens),
-        ("reasoning_tokens", completion.reasoning_tokens),
-        ("partial", partial or None),
-    )
-    return {name: fact for name, fact in facts if fact is not None}
+    facts = request.settings()
+    for name in _COMPLETION_FACTS:
+        fact = getattr(completion, name)
+        if fact:
+            facts[name] = fact
+    if request.model and completion.model != request.model:
+        facts["requested_model"] = request.model
+    if not (request.plain or _are_plain(request.messages)):
+        facts["messages"] = request.messages
+    if partial:
+        facts["partial"] = True
+    return facts
 
 
 def _are_plain(messages: Sequence[Message]) -> bool:

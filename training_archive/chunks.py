@@ -104,8 +104,10 @@ def is_chunk_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def compact(sealed: Path, chunk: Path, *, name: str, scratch: Path) -> Sidecar:
+def compact(sealed: Path, chunk: Path, *, scratch: Path) -> Sidecar:
     """Write the examples of `sealed` into the new file `chunk`, compacted and compressed; say what is in it.
+
+    The sealed file's name is the chunk's.
 
     Raises ArchiveDamaged when DuckDB cannot read the one or write the other.
     """
@@ -117,7 +119,7 @@ def compact(sealed: Path, chunk: Path, *, name: str, scratch: Path) -> Sidecar:
             "is the cause, and run the archive again."
         ) from error
     return Sidecar(
-        chunk=name,
+        chunk=sealed.stem,
         **facts,
         sha256=sha256_of(chunk),
         size=chunk.stat().st_size,

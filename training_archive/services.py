@@ -309,7 +309,7 @@ def _append(sealed: Path, zip_path: Path, compresslevel: int, progress: Progress
     with scratch_directory(data_dir) as scratch:
         chunk = scratch / sealed.name
         progress("compacting", 0, 0)
-        sidecar = compact(sealed, chunk, name=sealed.stem, scratch=scratch)
+        sidecar = compact(sealed, chunk, scratch=scratch)
         sidecar = replace(sidecar, quarantined_lines=count_quarantined(data_dir, sidecar.generation))
         check_chunk(chunk, sidecar, scratch=scratch)
         append_chunk(zip_path, chunk, sidecar, compresslevel=compresslevel, progress=progress)

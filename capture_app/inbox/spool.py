@@ -2,13 +2,13 @@
 
 A writer owns its segment: one file per process and concurrent thread, opened at the first record. Each record is one
 write of one line on an O_APPEND descriptor, done under the segment's own flock. The drain takes that flock for the
-moment in which it marks the segment as sealed and renames it; the writer sees the mark and opens another. So no writer
-ever waits for another writer, for a drain or for an archive run, and a fork starts with no segment of its own.
+moment in which it seals the segment: it appends an empty line and renames the file. The writer finds the segment longer
+than it left it, and opens another. So no writer ever waits for another writer, for a drain or for an archive run, and a
+fork starts with no segment of its own.
 """
 
 import fcntl
 import os
-import stat
 import time
 import uuid
 from collections import deque
@@ -46,26 +46,24 @@ class SpoolInbox(Inbox):
 
     def append(self, line: bytes) -> None:
         try:
-            self._append(line)
+            segments = self._own_segments()
+            while True:
+                # Popping is atomic: whoever pops a segment has it for itself. What leaves this loop by an exception
+                # drops its segment, and closing that releases its lock.
+                try:
+                    segment = segments.pop()
+                except IndexError:
+                    segment = _Segment(self._directory, sync_directory=self._fsync)
+                if segment.write(line, limit=self._segment_bytes):
+                    break
+            if self._fsync:
+                os.fdatasync(segment.descriptor)
+            segments.append(segment)
         except OSError as error:
             raise InboxError(
                 f"A record of {len(line)} bytes could not be written to {self._directory}: {error.strerror}. The call "
                 "has its answer and nothing half-written stays; free space or mend the folder, and capture goes on."
             ) from error
-
-    def _append(self, line: bytes) -> None:
-        segments = self._own_segments()
-        while True:
-            try:
-                segment = segments.pop()  # atomic: whoever pops a segment has it for itself
-            except IndexError:
-                segment = _Segment(self._directory, sync_directory=self._fsync)
-            # Whatever leaves this block by an exception drops the segment, and its closing releases its lock.
-            if segment.write(line, limit=self._segment_bytes):
-                break
-        if self._fsync:
-            os.fdatasync(segment.descriptor)
-        segments.append(segment)
 
     def _own_segments(self) -> deque["_Segment"]:
         """The idle segments of this process. A forked child must not use its parent's: it shares their locks."""
@@ -103,13 +101,14 @@ class SpoolInbox(Inbox):
 class _Segment:
     """One open file that one thread at a time appends to. The descriptor lives exactly as long as this object."""
 
-    __slots__ = ("_next_look", "_path", "descriptor")
+    __slots__ = ("_next_look", "_path", "_size", "descriptor")
 
     descriptor: int
 
     def __init__(self, directory: Path, *, sync_directory: bool) -> None:
         name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:12]}{_OPEN}"
         self._path = directory / name
+        self._size = 0
         self._next_look = time.monotonic() + _LOOK_INTERVAL
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
@@ -121,27 +120,25 @@ class _Segment:
             fsync_directory(directory)
 
     def write(self, line: bytes, *, limit: int) -> bool:
-        """Append the whole line, or nothing. False: this segment is sealed, deleted or full, so take another."""
+        """Append the whole line, or nothing. False: this segment is full, sealed or gone, so take another."""
+        size = self._size
+        if (size and size >= limit) or (time.monotonic() > self._next_look and self._is_gone()):
+            return False
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         try:
-            found = os.fstat(self.descriptor)
-            if (found.st_size and found.st_size >= limit) or not found.st_nlink or not found.st_mode & stat.S_IWUSR:
-                return False
-            if self._was_moved_away():
+            if os.lseek(self.descriptor, 0, os.SEEK_END) != size:
                 return False
             written = os.write(self.descriptor, line)
             if written < len(line):  # a disk about to be full takes a part, and refuses the rest
-                self._write_rest(line[written:], found.st_size)
+                self._write_rest(line[written:], size)
+            self._size = size + len(line)
             return True
         finally:
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
 
-    def _was_moved_away(self) -> bool:
-        """Whether the folder was moved: the file could be written on all the same, but no drain would look there."""
-        now = time.monotonic()
-        if now < self._next_look:
-            return False
-        self._next_look = now + _LOOK_INTERVAL
+    def _is_gone(self) -> bool:
+        """Whether the folder was moved or removed: the file could be written on all the same, but no drain looks."""
+        self._next_look = time.monotonic() + _LOOK_INTERVAL
         return not self._path.exists()
 
     def _write_rest(self, rest: bytes, size_before: int) -> None:
@@ -162,37 +159,24 @@ def _batch(path: Path) -> Batch:
 
 
 def _seal(path: Path) -> Path | None:
-    """Rename the segment so that its writer leaves it; None when there is nothing in it, or it is in use just now."""
+    """Seal the segment, so that its writer leaves it; None when there is nothing in it, or it is in use just now."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
         if not _lock_soon(descriptor):
             return None
         found = os.fstat(descriptor)
-        if found.st_size == 0:
-            _remove_if_abandoned(path, found.st_mtime)
+        if found.st_size == 0 and time.time() - found.st_mtime < _ABANDONED_AFTER:
             return None
-        _mark_sealed(descriptor, path)
+        # The sign for the writer, and the end of a line that a kill left torn. Readers skip empty lines.
+        os.write(descriptor, b"\n")
         sealed = path.with_name(path.name.removesuffix(_OPEN) + _SEALED)
         path.rename(sealed)
         return sealed
     finally:
         os.close(descriptor)
-
-
-def _mark_sealed(descriptor: int, path: Path) -> None:
-    """Take the write permission away: the sign by which the writer, looking at its descriptor, knows to leave.
-
-    A rename does not show there, and looking at the path at each record was measured at four times the cost.
-    """
-    os.fchmod(descriptor, stat.S_IRUSR)
-    if os.fstat(descriptor).st_mode & stat.S_IWUSR:
-        raise InboxError(
-            f"The file system of {path.parent} keeps no permissions, so its segments cannot be sealed. Nothing is "
-            "lost: move DATA_DIR to a local file system, with what is in it, and drain again."
-        )
 
 
 def _lock_soon(descriptor: int) -> bool:
@@ -206,17 +190,12 @@ def _lock_soon(descriptor: int) -> bool:
     return False
 
 
-def _remove_if_abandoned(path: Path, modified: float) -> None:
-    if time.time() - modified > _ABANDONED_AFTER:
-        path.unlink(missing_ok=True)
-
-
 def _count(path: Path) -> InboxDepth:
     rows = size = 0
     try:
-        with path.open("rb") as file:
-            while block := file.read(_READ_BYTES):
-                rows, size = rows + block.count(b"\n"), size + len(block)
+        with path.open("rb", buffering=_READ_BYTES) as file:
+            for line in file:
+                rows, size = rows + (line != b"\n"), size + len(line)
     except FileNotFoundError:  # sealed or drained since it was listed
         return InboxDepth(0, 0)
     return InboxDepth(rows, size)

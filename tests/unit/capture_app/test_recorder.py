@@ -4,6 +4,7 @@ import errno
 import hashlib
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -250,12 +251,16 @@ def test_an_outage_is_logged_once_and_counted_each_time(broken_spool: Path, capl
     assert sum(capture_failures_total().values()) == 3
 
 
-def test_a_new_outage_after_recovery_is_logged_anew(broken_spool: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_outage_after_recovery_is_logged_anew(
+    broken_spool: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call_llm("What is the price?", training_metadata={})
     broken_spool.unlink()
     call_llm("What is the price?", training_metadata={})
     shutil.rmtree(broken_spool)
     broken_spool.touch()
+    a_second_later = time.monotonic() + 1.1  # a writer looks after its file once a second
+    monkeypatch.setattr(time, "monotonic", lambda: a_second_later)
     call_llm("What is the price?", training_metadata={})
 
     assert [entry.levelno for entry in caplog.records] == [logging.ERROR, logging.WARNING, logging.ERROR]

@@ -80,8 +80,8 @@ def write_archive(zip_path: Path, *chunks: Iterable[Row]) -> list[Sidecar]:
     sidecars = []
     for number, rows in enumerate(chunks):
         name = f"{PREFIX}{number:04d}"
-        sealed, chunk = write_database(folder / f"{name}.sealed", rows), folder / f"{name}.duckdb"
-        sidecar = compact(sealed, chunk, name=name, scratch=folder)
+        sealed, chunk = write_database(folder / "sealed" / f"{name}.duckdb", rows), folder / f"{name}.duckdb"
+        sidecar = compact(sealed, chunk, scratch=folder)
         append_chunk(zip_path, chunk, sidecar, compresslevel=1)
         sidecars.append(sidecar)
     return sidecars

@@ -24,7 +24,7 @@ moments = st.datetimes(min_value=datetime(1980, 1, 1), timezones=st.just(UTC))
 
 def chunk_from(tmp_path: Path, sealed: Path) -> tuple[Path, Sidecar]:
     chunk = tmp_path / f"{NAME}.duckdb"
-    return chunk, compact(sealed, chunk, name=NAME, scratch=tmp_path)
+    return chunk, compact(sealed, chunk, scratch=tmp_path)
 
 
 # --- Names -----------------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_a_sidecar_says_from_when_to_when_in_utc(tmp_path: Path) -> None:
 
 
 def test_a_sidecar_identifies_the_chunk_file(tmp_path: Path) -> None:
-    chunk, sidecar = chunk_from(tmp_path, write_database(tmp_path / "sealed", [row("a")]))
+    chunk, sidecar = chunk_from(tmp_path, write_database(tmp_path / "sealed" / f"{NAME}.duckdb", [row("a")]))
 
     assert sidecar.chunk == NAME
     assert sidecar.size == chunk.stat().st_size
