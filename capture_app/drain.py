@@ -51,8 +51,7 @@ def drain_group(
         return False
     with live.attached(connection):
         _store(connection, live.path.parent, group, drained)
-    for batch in group:
-        inbox.acknowledge(batch)
+    inbox.acknowledge(*group)
     drained.batches += len(group)
     return True
 

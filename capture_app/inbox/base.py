@@ -49,8 +49,8 @@ class Inbox(ABC):
         """Seal what has been appended until now, batch by batch, each when it is asked for."""
 
     @abstractmethod
-    def acknowledge(self, batch: Batch) -> None:
-        """The batch is in the live database for good: forget it."""
+    def acknowledge(self, *batches: Batch) -> None:
+        """The batches are in the live database for good: forget them, even if the power fails right after."""
 
     @abstractmethod
     def depth(self) -> InboxDepth: ...

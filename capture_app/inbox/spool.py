@@ -83,8 +83,10 @@ class SpoolInbox(Inbox):
             if sealed is not None:
                 yield _batch(sealed)
 
-    def acknowledge(self, batch: Batch) -> None:
-        batch.path.unlink(missing_ok=True)
+    def acknowledge(self, *batches: Batch) -> None:
+        for batch in batches:
+            batch.path.unlink(missing_ok=True)
+        fsync_directory(self._directory)
 
     def depth(self) -> InboxDepth:
         rows = size = 0
