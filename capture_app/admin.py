@@ -1,18 +1,16 @@
 """Captured examples, to look at. Nobody adds or edits them here: they come from calls."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from capture_app.models import ExampleIndex
+from capture_app.read_only_admin import ReadOnlyAdmin
 
 _CELL_CHARACTERS = 90
 
 
 @admin.register(ExampleIndex)
-class ExampleIndexAdmin(admin.ModelAdmin):
+class ExampleIndexAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "task", "model_name", "tokens", "latency_ms", "prompt", "response")
     list_filter = ("task", "provider", "model_name", "is_partial", "has_tools")
     search_fields = ("=id", "=prompt_hash", "=conversation_id", "prompt_preview", "response_preview")
@@ -30,15 +28,6 @@ class ExampleIndexAdmin(admin.ModelAdmin):
     @admin.display(ordering="response_preview")
     def response(self, example: ExampleIndex) -> str:
         return Truncator(example.response_preview).chars(_CELL_CHARACTERS)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _figure(tokens: int | None) -> str:

@@ -6,7 +6,7 @@ A provider's error reaches the caller as it is and leaves no example. A failure 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from capture_app.messages import Message, build_messages
 from capture_app.providers import get_provider
@@ -16,36 +16,27 @@ from capture_app.responses import AsyncLLMStream, LLMResponse, LLMStream
 from capture_app.routes import resolve_route
 
 
+class CallOptions(TypedDict, total=False):
+    """What call_llm and acall_llm take besides prompt and stream; see call_llm."""
+
+    messages: Sequence[Message] | None
+    system_prompt: str | None
+    task: str | None
+    model: str | None
+    tools: Sequence[Mapping[str, Any]]
+    response_format: Mapping[str, Any] | None
+    parameters: Mapping[str, Any] | None
+    training_metadata: Mapping[str, Any] | None
+
+
 @overload
 def call_llm(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    system_prompt: str | None = None,
-    task: str | None = None,
-    model: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    response_format: Mapping[str, Any] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    stream: Literal[False] = False,
-    training_metadata: Mapping[str, Any] | None = None,
+    prompt: str | None = None, *, stream: Literal[False] = False, **options: Unpack[CallOptions]
 ) -> LLMResponse: ...
 
 
 @overload
-def call_llm(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    system_prompt: str | None = None,
-    task: str | None = None,
-    model: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    response_format: Mapping[str, Any] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    stream: Literal[True],
-    training_metadata: Mapping[str, Any] | None = None,
-) -> LLMStream: ...
+def call_llm(prompt: str | None = None, *, stream: Literal[True], **options: Unpack[CallOptions]) -> LLMStream: ...
 
 
 def call_llm(
@@ -83,33 +74,13 @@ def call_llm(
 
 @overload
 async def acall_llm(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    system_prompt: str | None = None,
-    task: str | None = None,
-    model: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    response_format: Mapping[str, Any] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    stream: Literal[False] = False,
-    training_metadata: Mapping[str, Any] | None = None,
+    prompt: str | None = None, *, stream: Literal[False] = False, **options: Unpack[CallOptions]
 ) -> LLMResponse: ...
 
 
 @overload
 async def acall_llm(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    system_prompt: str | None = None,
-    task: str | None = None,
-    model: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    response_format: Mapping[str, Any] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    stream: Literal[True],
-    training_metadata: Mapping[str, Any] | None = None,
+    prompt: str | None = None, *, stream: Literal[True], **options: Unpack[CallOptions]
 ) -> AsyncLLMStream: ...
 
 
