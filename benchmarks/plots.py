@@ -1,0 +1,102 @@
+"""Plots in one style: horizontal bars on a logarithmic axis, and lines over sizes."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+OURS, OTHERS, LIMIT = "#1b7f5c", "#9aa5b1", "#c0392b"
+_LIGHTER = 0.45  # opacity of what stands behind
+_BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+
+mpl.use("Agg")
+mpl.rcParams.update(
+    {
+        "svg.hashsalt": "gleaner",  # the same figures give the same file
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "figure.constrained_layout.use": True,
+    }
+)
+
+
+def bar_plot(
+    title: str,
+    unit: str,
+    values: Mapping[str, float],
+    *,
+    ours: Sequence[str],
+    behind: tuple[str, Mapping[str, float]] | None = None,
+    limit: tuple[str, float] | None = None,
+    logarithmic: bool = True,
+) -> Figure:
+    """One bar per name, with its value. `behind` is a second, lighter series; `limit` a vertical line."""
+    figure = Figure(figsize=(9, 1.4 + 0.42 * len(values)))
+    axes = figure.subplots()
+    names = list(values)
+    colours = [OURS if name in ours else OTHERS for name in names]
+    if behind is not None:
+        axes.barh(names, [behind[1][name] for name in names], color=colours, alpha=_LIGHTER, label=behind[0])
+    bars = axes.barh(names, [values[name] for name in names], color=colours, height=0.5)
+    _label(axes, bars, values, behind)
+    if limit is not None:
+        axes.axvline(limit[1], color=LIMIT, linestyle="--", label=limit[0])
+    if behind is not None or limit is not None:
+        figure.legend(loc="outside lower right", ncols=2, frameon=False)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=unit)
+    axes.margins(x=0.12)
+    if logarithmic:
+        axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    return figure
+
+
+def _label(
+    axes: Axes, bars: object, values: Mapping[str, float], behind: tuple[str, Mapping[str, float]] | None
+) -> None:
+    """Each value at the end of its bar, or of the longer one behind it."""
+    for row, (name, value) in enumerate(values.items()):
+        end = max(value, behind[1][name]) if behind is not None else value
+        axes.annotate(
+            _short(value), (end, row), xytext=(5, 0), textcoords="offset points", va="center", bbox=_BEHIND_TEXT
+        )
+
+
+def _short(value: float) -> str:
+    """Three digits at most after rounding, and no exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def line_plot(
+    title: str,
+    x_label: str,
+    y_label: str,
+    lines: Mapping[str, Mapping[float, float]],
+    *,
+    ours: Sequence[str],
+    limit: tuple[str, float] | None = None,
+    logarithmic: bool = True,
+) -> Figure:
+    """One line per name over {x: y}."""
+    figure = Figure(figsize=(8, 4.5))
+    axes = figure.subplots()
+    for name, points in lines.items():
+        axes.plot(list(points), list(points.values()), "o-", label=name, color=OURS if name in ours else OTHERS)
+        for x, y in points.items():
+            axes.annotate(_short(y), (x, y), xytext=(0, 8), textcoords="offset points", ha="center", bbox=_BEHIND_TEXT)
+    if limit is not None:
+        axes.axhline(limit[1], color=LIMIT, linestyle="--", label=limit[0])
+    if logarithmic:
+        axes.set(xscale="log", yscale="log")
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    plain = FuncFormatter(lambda value, _: f"{value:,g}")
+    axes.xaxis.set_major_formatter(plain)
+    axes.yaxis.set_major_formatter(plain)
+    figure.legend(loc="outside lower right", ncols=len(lines) + 1, frameon=False)
+    axes.margins(0.12)
+    return figure
