@@ -153,7 +153,7 @@ def _prepare(
     parameters: Mapping[str, Any] | None,
     training_metadata: Any,
 ) -> tuple[_Call, Provider]:
-    if task is None and isinstance(training_metadata, Mapping):
+    if task is None and isinstance(training_metadata, dict | Mapping):
         task = training_metadata.get("task")
     route = resolve_route(task=task if isinstance(task, str) else None, model=model)
     request = CompletionRequest(

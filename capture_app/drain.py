@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from capture_app.files import scratch_directory
 from capture_app.inbox.base import Batch, Inbox
 from capture_app.index import index_examples
-from capture_app.live_database import BATCH, RECORD_ERRORS, LiveDatabase, generation, ingest, live_session
+from capture_app.live_database import RECORD_ERRORS, LiveDatabase, generation, ingest, live_session, records
 from capture_app.quarantine import BadRecord, quarantine
 
 # What one lock period takes: half a second's work.
@@ -130,5 +130,6 @@ def _load_or_halve(
 
 
 def _load(connection: DuckDBPyConnection, files: Sequence[Path], drained: Drained, **options: int) -> None:
-    drained.rows += ingest(connection, files, **options)
-    index_examples(connection, BATCH, generation(connection))
+    source = records(files, **options)
+    drained.rows += ingest(connection, source)
+    index_examples(connection, source, generation(connection))

@@ -29,7 +29,6 @@ from capture_app.exceptions import LiveDatabaseBusy, LiveDatabaseError
 from capture_app.files import fsync_directory, scratch_directory
 
 ALIAS: Final = "live"
-BATCH: Final = "batch"  # the temporary table that holds the records of one ingest
 
 LOCK_TIMEOUT: Final = 60.0  # seconds; holders need well under one
 _POLL_INTERVAL = 0.005  # filelock's own 50 ms lets two busy processes starve a third
@@ -37,7 +36,12 @@ _POLL_INTERVAL = 0.005  # filelock's own 50 ms lets two busy processes starve a 
 # A checkpoint rewrites the row group it appends to; small ones keep its cost flat however many rows there are.
 _ROW_GROUP_SIZE = 2048
 # Compressing is the archive's work; a drain that compresses holds the lock twice as long.
-_TUNING = ("SET force_compression = 'uncompressed'", "SET checkpoint_threshold = '1GB'")
+# Order costs a sixth, and ids have it anyway.
+_TUNING = (
+    "SET force_compression = 'uncompressed'",
+    "SET checkpoint_threshold = '1GB'",
+    "SET preserve_insertion_order = false",
+)
 
 _COLUMN_TYPES = ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items())
 # read_json's buffers grow with the largest record it must expect, in bytes. Larger ones take the careful way.
@@ -152,20 +156,31 @@ def _write_ahead_log(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def ingest(connection: DuckDBPyConnection, files: Sequence[Path], *, largest_record: int = _USUAL_RECORD) -> int:
-    """Insert the records of `files` (JSON lines) in one transaction; how many were not there yet.
-
-    All or nothing: raises one of RECORD_ERRORS when any record cannot be stored. Afterwards the table BATCH holds the
-    records of these files.
-    """
+def records(files: Sequence[Path], *, largest_record: int = _USUAL_RECORD) -> str:
+    """SQL for the records in `files` (JSON lines) as a table with the columns of an example."""
     paths = ", ".join(quoted(str(file)) for file in files)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {BATCH} AS FROM read_json([{paths}], format = 'newline_delimited', "
-        f"compression = 'uncompressed', columns = {{{_COLUMN_TYPES}}}, maximum_object_size = {largest_record})"
+    return (
+        f"read_json([{paths}], format = 'newline_delimited', compression = 'uncompressed', "
+        f"columns = {{{_COLUMN_TYPES}}}, maximum_object_size = {largest_record})"
     )
+
+
+def ingest(connection: DuckDBPyConnection, source: str) -> int:
+    """Insert `source` (see `records`) in one transaction; the number of rows that were not there yet.
+
+    All or nothing: raises one of RECORD_ERRORS when any record cannot be stored.
+    """
+    try:
+        return _insert(connection, source, "")
+    except duckdb.ConstraintException:
+        # Only a drain that is repeated meets ids that are there. Looking out for them costs a third more.
+        return _insert(connection, source, "ON CONFLICT DO NOTHING")
+
+
+def _insert(connection: DuckDBPyConnection, source: str, conflict: str) -> int:
     connection.execute("BEGIN")
     try:
-        inserted = scalar(connection, f"INSERT INTO {ALIAS}.{TABLE} FROM {BATCH} ON CONFLICT DO NOTHING")
+        inserted = scalar(connection, f"INSERT INTO {ALIAS}.{TABLE} FROM {source} {conflict}")
         connection.execute("COMMIT")
     except BaseException:
         with suppress(duckdb.Error):  # a COMMIT that fails has rolled back already

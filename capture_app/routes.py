@@ -1,13 +1,12 @@
 """Which provider and model answer a call: a task or an alias leads to a route."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from capture_app.conf import CaptureSettings, capture_settings
 from capture_app.exceptions import CaptureConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """A provider's name in TRAINING_CAPTURE["PROVIDERS"], and the model to ask it for ("" leaves the choice to it)."""
 
     provider: str

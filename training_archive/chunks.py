@@ -36,9 +36,9 @@ SIDECAR_SUFFIX: Final = ".json"
 # No separator, no dot, no blank: a name that matches leads nowhere but to a file of that name.
 _NAME = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,100}}")
 
-# DuckDB's. Row groups of the size below are compressed in parallel within it.
-MEMORY_MB: Final = 256
-_ROW_GROUP_SIZE = 16384
+# DuckDB's. Row groups of the size below are compressed in parallel within it; smaller ones make larger chunks.
+MEMORY_MB: Final = 192
+_ROW_GROUP_SIZE = 49152
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +137,7 @@ def _compact(sealed: Path, chunk: Path, scratch: Path, memory_mb: int) -> dict[s
         attach(connection, sealed, "sealed", read_only=True)
         attach(connection, chunk, "chunk", row_group_size=_ROW_GROUP_SIZE)
         connection.execute("SET force_compression = 'zstd'")
+        connection.execute("SET preserve_insertion_order = false")
         create_examples_table(connection, f"chunk.{TABLE}")
         connection.execute(f"INSERT INTO chunk.{TABLE} SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}")
         generation = table_comment(connection, "sealed") or sealed.stem  # a database from elsewhere has none

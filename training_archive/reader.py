@@ -43,7 +43,7 @@ def iter_examples(
     columns: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Iterator[dict[str, Any]]:
-    """Every archived example once, chunk by chunk, in the order in which chunks were archived.
+    """Every archived example once, chunk by chunk, oldest chunk first; within a chunk in no promised order.
 
     `since` is included, `until` is not; both must be aware. `columns` are names from COLUMNS (default: all).
     `metadata` and `slot_specs` come as dicts, `created_at` as an aware datetime. When several chunks hold an id, the

@@ -19,6 +19,7 @@ from capture_app.live_database import (
     live_session,
     lock_live_database,
     lock_path,
+    records,
 )
 from tests.unit.capture_app.captured import example
 from tests.unit.capture_app.processes import in_child
@@ -34,7 +35,7 @@ def put(path: Path, *ids: str) -> int:
     lines = path.with_name("records.jsonl")
     with lock_live_database(path) as live, live.connect() as connection:
         lines.write_bytes(b"".join(example(id=each).to_json_line() for each in ids))
-        return ingest(connection, [lines])
+        return ingest(connection, records([lines]))
 
 
 def generation_of(path: Path) -> str:
@@ -229,7 +230,7 @@ def test_a_bad_record_stores_nothing_of_its_file(path: Path) -> None:
         live.connect() as connection,
         pytest.raises(RECORD_ERRORS),
     ):
-        ingest(connection, [lines])
+        ingest(connection, records([lines]))
 
     assert rows(path) == 0
 
