@@ -28,7 +28,8 @@ _LARGEST_SHARE = 0.7  # of the naive way's wall time
 _METHOD = f"""\
 Two databases hold the same rows of {LINE_BYTES:,} bytes, text cut at random places out of the installed packages'
 source code and documentation. *archive_training_data* archives its live database as the drain left it: rotate, compact,
-append to the ZIP with deflate 9, read back and verify, fsync. *naive* holds the lock while it copies a live database
+append to the ZIP at `--compresslevel 9`, read back and verify, fsync. *naive* holds the lock while it copies a live
+database
 that was made with DuckDB's defaults, counts the copy's rows and makes the live database anew; then it runs VACUUM and
 CHECKPOINT on the copy and appends it with `zipfile` in append mode, deflate 9, and a JSON sidecar; it verifies nothing
 and waits for no disk. Both begin without a ZIP. The lock is measured apart, over databases of three sizes in turns:

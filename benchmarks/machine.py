@@ -14,7 +14,7 @@ def machine_facts() -> dict[str, str]:
         "CPU": _cpu_name(),
         "memory": f"{_memory_bytes() / 2**30:.0f} GiB",
         "file system": _file_system(Path(gettempdir())),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0].rpartition('.')[0]}",
         "Python": platform.python_version(),
         "DuckDB": version("duckdb"),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",

@@ -85,6 +85,14 @@ def attach(
     connection.execute(f"ATTACH {quoted(str(path))} AS {alias} ({', '.join(options)})")
 
 
+def is_duckdb_file(path: Path) -> bool:
+    """Whether the file says that it is one. Not for the live database: its bytes are DuckDB's alone."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
+
+
 def create_examples_table(connection: DuckDBPyConnection, table: str) -> None:
     """Make `table` (qualified, if it lies in an attached file) with the columns of an example, unless it is there."""
     columns = ", ".join(f"{name} {kind}{' PRIMARY KEY' * (name == PRIMARY_KEY)}" for name, kind in COLUMNS.items())

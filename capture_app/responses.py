@@ -78,7 +78,7 @@ class LLMStream(_StreamState):
         try:
             delta = next(self._deltas)
         except StopIteration:
-            self._end(partial=False)
+            self._end(partial=not self._builder.is_finished)
             raise
         except Exception:
             self._fail()
@@ -121,7 +121,7 @@ class AsyncLLMStream(_StreamState):
         try:
             delta = await anext(self._deltas)
         except StopAsyncIteration:
-            self._end(partial=False)
+            self._end(partial=not self._builder.is_finished)
             raise
         except Exception:
             self._fail()

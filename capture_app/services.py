@@ -57,7 +57,8 @@ def drain_captures(*, progress: Progress = silent) -> DrainReport:
             while busy:
                 with lock_live_database(path) as live:
                     busy = drain_group(connection, live, inbox, batches, drained)
-                progress("drained rows", drained.rows, 0)
+                if busy:
+                    progress("draining", drained.rows, 0)
 
     with_enough_memory(drain, capture_settings().memory_mb)
     return DrainReport(
@@ -83,10 +84,11 @@ def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
         return time.monotonic() - started
 
 
-def index_live_database() -> int:
-    """Add the live database's examples to the index; the rows read. For rebuilding: a drain does it by itself."""
+def index_live_database() -> tuple[str, int]:
+    """Add the live database's examples to the index, as a drain does by itself; its generation, and the rows read."""
     with lock_live_database(capture_settings().live_database) as live, live.connect() as connection:
-        return index_examples(connection, f"{ALIAS}.{TABLE}", generation(connection))
+        found = generation(connection)
+        return found, index_examples(connection, f"{ALIAS}.{TABLE}", found)
 
 
 def capture_status(*, db_path: Path | None = None) -> CaptureStatus:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from demo import FOLDER, ROOT, environment
+from demo.prompts import requests_from
 
 PROCESSES = 4
 CALLS, CALLS_OF_A_REAL_MODEL = (400, 120), (24, 8)  # in the first round and in the second
@@ -22,6 +23,7 @@ console = Console(highlight=False)
 
 def main() -> None:
     conversations = _arguments().conversations
+    requests_from(conversations)  # ends the demo here when there is nothing to replay
     os.environ.update(environment())
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()

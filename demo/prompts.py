@@ -33,7 +33,10 @@ def requests_from(path: Path | None) -> list[Request]:
         Random(0).shuffle(own)  # docs and code mixed, the same for every process
         return own
     files = sorted(path.rglob("*.json*")) if path.is_dir() else [path]
-    found = [request for file in files for request in _conversation_requests(file)]
+    try:
+        found = [request for file in files for request in _conversation_requests(file)]
+    except ValueError as error:
+        raise SystemExit(f"{path} is not readable as JSON: {error}") from error
     if not found:
         raise SystemExit(f"{path} holds no conversations: expected training pairs or lines with `messages`.")
     return found

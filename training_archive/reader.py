@@ -86,7 +86,8 @@ def load_into(
     with TemporaryDirectory(prefix="gleaner-") as folder:
         for _ in attached_chunks(connection, zip_path, Path(folder), progress):
             connection.execute(
-                f"INSERT INTO {table} ({names}) SELECT {names} FROM {CHUNK}.{TABLE} ON CONFLICT DO NOTHING"
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM {CHUNK}.{TABLE} "
+                f"WHERE {PRIMARY_KEY} NOT IN (SELECT {PRIMARY_KEY} FROM {table})"
             )
     return count_rows(connection, table) - before
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from filelock import FileLock, Timeout
 
 from capture_app.conf import capture_settings
-from capture_app.duckdb_files import table_comment
+from capture_app.duckdb_files import is_duckdb_file, table_comment
 from capture_app.example import TABLE
 from capture_app.files import fsync_directory, scratch_directory, write_atomically
 from capture_app.index import index_examples
@@ -90,6 +90,7 @@ class ArchiveStatus:
     chunks: int
     rows: int
     last_chunk_at: datetime | None  # aware
+    problem: str  # why the ZIP's figures are missing; "" when they are not
 
     @property
     def last_chunk_age(self) -> timedelta | None:
@@ -117,8 +118,10 @@ def archive_training_data(
     live_path = _absolute(capture_settings().live_database)
     db_path, zip_path = _absolute(db_path or live_path), _absolute(zip_path or conf.zip_path)
     level = conf.compresslevel if compresslevel is None else compresslevel
-    if db_path != live_path and not db_path.exists():
-        raise ArchiveError(f"There is no database at {db_path}. Nothing was changed; check --db-path.")
+    if db_path != live_path and not is_duckdb_file(db_path):
+        raise ArchiveError(f"There is no DuckDB database at {db_path}. Nothing was changed; check --db-path.")
+    if zip_path.exists() and not zip_path.is_file():
+        raise ArchiveError(f"{zip_path} is no file. Nothing was changed; check --zip-path.")
     folder = db_path.parent / SEALED_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_run(folder, zip_path):
@@ -151,21 +154,35 @@ def verify_archive(*, zip_path: Path | None = None, progress: Progress = silent)
         for member in members:
             try:
                 sidecar = read_sidecar(archive, member)
+            except ArchiveDamaged as error:
+                name = member.sidecar_info.filename if member.sidecar_info else member.info.filename
+                problems.append(_problem(name, error))
+                continue
+            try:
                 path = extract_chunk(archive, member, scratch, progress)
                 check_member(archive, member, sidecar)
                 check_chunk(path, sidecar, scratch=scratch)
             except ArchiveDamaged as error:
-                problems.append(Problem(member=member.info.filename, reason=str(error)))
+                problems.append(_problem(member.info.filename, error))
             else:
                 sound.append(sidecar)
                 path.unlink()
     return VerifyReport(zip_path=zip_path, chunks=sound, problems=problems)
 
 
+def _problem(member: str, error: ArchiveDamaged) -> Problem:
+    return Problem(member=member, reason=str(error).removeprefix(f"{member}: "))
+
+
 def archive_status(*, zip_path: Path | None = None) -> ArchiveStatus:
     """Count what is where. Takes the live database's lock for the moment of a count."""
     zip_path = _absolute(zip_path or archive_settings().zip_path)
-    chunks = _sidecars(zip_path)
+    chunks: list[Sidecar] = []
+    problem = ""
+    try:
+        chunks = _sidecars(zip_path)
+    except ArchiveError as error:  # the other figures are wanted all the more
+        problem = str(error)
     return ArchiveStatus(
         capture=capture_status(),
         sealed_files=len(_sealed_files(capture_settings().data_dir / SEALED_FOLDER)),
@@ -174,23 +191,26 @@ def archive_status(*, zip_path: Path | None = None) -> ArchiveStatus:
         chunks=len(chunks),
         rows=sum(chunk.rows for chunk in chunks),
         last_chunk_at=max((datetime.fromisoformat(chunk.created_at) for chunk in chunks), default=None),
+        problem=problem,
     )
 
 
 def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = silent) -> int:
-    """Empty ExampleIndex and ArchivedChunk and fill them from the ZIP, the sealed files and the live database.
+    """Make ExampleIndex and ArchivedChunk anew from the ZIP, the sealed files and the live database; the rows indexed.
 
-    Returns the rows indexed. Captures and drains go on; pages show what has been indexed so far. Interrupted, it is to
-    be run again.
+    What is archived is replaced in one transaction: interrupted, the index is as it was. Captures go on meanwhile, and
+    drains wait; an archive run is refused.
     """
     zip_path = _absolute(zip_path or archive_settings().zip_path)
     folder = capture_settings().data_dir / SEALED_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_run(folder, zip_path):
-        ExampleIndex.objects.all().delete()
-        ArchivedChunk.objects.all().delete()
-        rows = _index_zip(zip_path, progress) if zip_path.exists() else 0
-        return rows + _index_sealed(folder) + index_live_database()
+        live_generation, live_rows = index_live_database()
+        with transaction.atomic():
+            ExampleIndex.objects.exclude(generation=live_generation).delete()
+            ArchivedChunk.objects.all().delete()
+            archived_rows = _index_zip(zip_path, progress) if zip_path.exists() else 0
+            return live_rows + archived_rows + _index_sealed(folder)
 
 
 def _index_zip(zip_path: Path, progress: Progress) -> int:
@@ -232,8 +252,8 @@ def _only_run(folder: Path, zip_path: Path) -> Iterator[None]:
                 stack.enter_context(FileLock(path, timeout=0))
             except Timeout as error:
                 raise ArchiveBusy(
-                    f"Another archive run is at work ({path} is held). Nothing was changed; that run takes care of "
-                    "everything captured until it began."
+                    f"Another archive run, or a rebuild of the index, is at work ({path} is held). Nothing was "
+                    "changed, and what is captured is safe where it is. Run this again when that has finished."
                 ) from error
         yield
 

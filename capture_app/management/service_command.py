@@ -38,9 +38,14 @@ class ServiceCommand(BaseCommand):
         except self.errors as error:
             raise CommandError(str(error), returncode=self.exit_code(error)) from error
         except (OSError, DatabaseError) as error:
-            message = f"{error}. Nothing is lost and nothing half-written; mend the cause and run the command again."
+            message = (
+                f"{error}. Nothing is lost and nothing half-written. If a table is missing, run `manage.py migrate`; "
+                "else mend the cause. Then run the command again."
+            )
             raise CommandError(message) from error
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "interrupted" not in str(error).lower():
+                raise  # only DuckDB's way to say Ctrl-C is meant
             message = "Interrupted. Nothing is lost and nothing half-written; run the command again to go on."
             raise CommandError(message, returncode=INTERRUPTED) from error
         if options["json"]:
@@ -63,6 +68,11 @@ class ServiceCommand(BaseCommand):
 
     def finish(self, result: Any, options: dict[str, Any]) -> None:
         """Raise CommandError here when the result, though printed, is bad news."""
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 example`, `2,000 examples`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _jsonable(value: object) -> Any:

@@ -93,6 +93,11 @@ class CompletionBuilder:
     def is_empty(self) -> bool:
         return not self._texts and not self._tool_calls
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the provider said why it ended. A stream that merely stops was cut off on the way."""
+        return "finish_reason" in self._scalars
+
     def add(self, delta: StreamDelta) -> None:
         if delta.text:
             self._texts.append(delta.text)

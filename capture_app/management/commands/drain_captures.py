@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from capture_app.management.service_command import ServiceCommand
+from capture_app.management.service_command import ServiceCommand, counted
 from capture_app.progress import Progress
 from capture_app.services import DrainReport, drain_captures
 
@@ -17,6 +17,8 @@ class Command(ServiceCommand):
         if not result.batches:
             self.stdout.write("The inbox is empty: nothing to drain.")
             return
-        self.stdout.write(f"Drained {result.rows:,} examples in {result.seconds:.2f} s.")
+        self.stdout.write(f"Drained {counted(result.rows, 'example')} in {result.seconds:.2f} s.")
         if result.quarantined:
-            self.stdout.write(f"{result.quarantined:,} records could not be stored and are kept in quarantine/.")
+            self.stdout.write(
+                f"{counted(result.quarantined, 'record')} could not be stored, kept in quarantine/ with the reason."
+            )

@@ -400,6 +400,14 @@ def test_an_interrupted_stream_is_recorded_as_partial(capture: Callable[..., Non
     assert is_partial(only_record())
 
 
+def test_a_stream_that_was_cut_off_is_recorded_as_partial(capture: Callable[..., None]) -> None:
+    capture(**scripted(StreamDelta(text="The price is")))  # and never a reason to end
+
+    list(call_llm("What is the price?", stream=True, training_metadata={}))
+
+    assert is_partial(only_record())
+
+
 @pytest.mark.parametrize("pieces", [(), PIECES[:2]], ids=["before the first delta", "mid-stream"])
 def test_a_providers_error_in_a_stream_is_raised_as_it_is(
     capture: Callable[..., None], pieces: tuple[StreamDelta, ...]

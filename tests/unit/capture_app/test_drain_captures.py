@@ -38,7 +38,7 @@ def test_it_says_when_there_was_nothing() -> None:
 def test_it_says_what_is_in_quarantine() -> None:
     spool(example(), b"torn\n")
 
-    assert "1 records could not be stored and are kept in quarantine/." in output()
+    assert "1 record could not be stored, kept in quarantine/" in output()
 
 
 def test_json_is_one_object_and_nothing_else() -> None:

@@ -102,7 +102,10 @@ def test_it_can_be_made_anew_from_the_live_database() -> None:
     before = ExampleIndex.objects.filter(id=indexed().id).values().get()
     ExampleIndex.objects.all().delete()
 
-    assert index_live_database() == 1
+    generation, rows = index_live_database()
+
+    assert rows == 1
+    assert ExampleIndex.objects.get().generation == generation
     assert ExampleIndex.objects.values().get() == before
 
 

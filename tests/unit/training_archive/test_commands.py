@@ -113,14 +113,14 @@ def test_another_run_at_work_ends_with_status_75(
         error = failure("archive_training_data")
 
     assert error.returncode == 75
-    assert "Another archive run is at work" in str(error)
+    assert "Another archive run, or a rebuild of the index, is at work" in str(error)
 
 
 def test_a_missing_database_ends_with_status_1(tmp_path: Path) -> None:
     error = failure("archive_training_data", f"--db-path={tmp_path / 'missing.duckdb'}")
 
     assert error.returncode == 1
-    assert "There is no database at" in str(error)
+    assert "There is no DuckDB database at" in str(error)
 
 
 def test_a_folder_that_cannot_be_made_ends_with_status_1_and_loses_nothing(
@@ -149,7 +149,7 @@ def test_the_status_is_one_line_for_each_station(capture_calls: Calls, command: 
 
     found = {label: value.strip() for label, value in lines.items()}
     assert found["Inbox"].startswith("2 records, ")
-    assert found["Archive"].startswith("3 examples in 1 chunks, ")
+    assert found["Archive"].startswith("3 examples in 1 chunk, ")
     assert found["Last chunk"].endswith(" UTC")
     assert found["ZIP"] == str(zip_path)
 

@@ -282,6 +282,15 @@ def test_a_table_with_further_columns_is_filled_too(zip_path: Path) -> None:
         assert connection.execute("SELECT id, split FROM examples").fetchall() == [("a", "train")]
 
 
+def test_a_table_without_a_key_gets_each_id_once_too(zip_path: Path) -> None:
+    write_archive(zip_path, [row("a")], [row("a"), row("b")])
+    with duckdb.connect() as connection:
+        create_examples_table(connection, "keyed")
+        connection.execute("CREATE TABLE examples AS FROM keyed")
+
+        assert (load_into(connection, zip_path), load_into(connection, zip_path)) == (2, 0)
+
+
 def test_loading_leaves_nothing_attached_and_no_temporary_file(zip_path: Path, temporary_folder: Path) -> None:
     write_archive(zip_path, [row("a")])
 

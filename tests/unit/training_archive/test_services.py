@@ -385,7 +385,7 @@ def test_the_live_database_is_known_through_a_link_to_its_folder(
 def test_a_database_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path, zip_path: Path) -> None:
     missing = tmp_path / "elsewhere" / "missing.duckdb"
 
-    with pytest.raises(ArchiveError, match=r"no database at .*check --db-path"):
+    with pytest.raises(ArchiveError, match=r"no DuckDB database at .*check --db-path"):
         archive_training_data(db_path=missing)
 
     assert not missing.parent.exists()
@@ -742,3 +742,36 @@ def test_a_chunk_that_is_no_database_cannot_be_indexed(two_chunks: Path) -> None
 
     with pytest.raises(ArchiveDamaged, match="DuckDB does not open it"):
         rebuild_example_index()
+
+
+def test_a_rebuild_that_is_interrupted_leaves_the_index_as_it_was(capture_calls: Calls) -> None:
+    capture_calls(3)
+    archive_training_data()
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild_example_index(progress=interrupt)
+
+    assert (ExampleIndex.objects.count(), ArchivedChunk.objects.count()) == (3, 1)
+
+
+def test_a_file_that_is_no_database_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    notes = tmp_path / "notes" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("These are only some notes.")
+
+    with pytest.raises(ArchiveError, match="no DuckDB database"):
+        archive_training_data(db_path=notes)
+
+    assert files_below(notes.parent) == {"notes.txt"}
+
+
+def test_the_status_says_the_other_figures_when_the_zip_is_damaged(capture_calls: Calls, zip_path: Path) -> None:
+    capture_calls(2)
+    zip_path.write_bytes(b"no ZIP")
+
+    status = archive_status()
+
+    assert (status.capture.inbox.rows, "not readable as a ZIP" in status.problem) == (2, True)

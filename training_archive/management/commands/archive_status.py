@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from capture_app.management.service_command import counted
 from capture_app.progress import Progress
 from training_archive.management.archive_command import ArchiveCommand, human_size
 from training_archive.services import ArchiveStatus, archive_status
@@ -48,6 +49,7 @@ class Command(ArchiveCommand):
             "zip_bytes": result.zip_size,
             "chunks": result.chunks,
             "archived_rows": result.rows,
+            "problem": result.problem,
             "last_chunk_at": result.last_chunk_at,
             "last_chunk_age_seconds": result.last_chunk_age.total_seconds() if result.last_chunk_age else None,
         }
@@ -55,12 +57,13 @@ class Command(ArchiveCommand):
     def show(self, result: ArchiveStatus) -> None:
         last = f"{result.last_chunk_at:%Y-%m-%d %H:%M:%S} UTC" if result.last_chunk_at else "none yet"
         inbox = result.capture.inbox
+        chunks = f"{counted(result.rows, 'example')} in {counted(result.chunks, 'chunk')}"
         lines = [
-            ("Inbox", f"{inbox.rows:,} records, {human_size(inbox.bytes)}"),
-            ("Live database", f"{result.capture.live_rows:,} examples"),
+            ("Inbox", f"{counted(inbox.rows, 'record')}, {human_size(inbox.bytes)}"),
+            ("Live database", counted(result.capture.live_rows, "example")),
             ("Sealed files", f"{result.sealed_files:,} waiting to be appended"),
-            ("Quarantine", f"{result.capture.quarantined:,} records"),
-            ("Archive", f"{result.rows:,} examples in {result.chunks:,} chunks, {human_size(result.zip_size)}"),
+            ("Quarantine", counted(result.capture.quarantined, "record")),
+            ("Archive", f"{chunks}, {human_size(result.zip_size)}"),
             ("Last chunk", last),
             ("ZIP", str(result.zip_path)),
         ]
@@ -68,10 +71,12 @@ class Command(ArchiveCommand):
             self.stdout.write(f"{label:<14} {value}")
 
     def finish(self, result: ArchiveStatus, options: dict[str, Any]) -> None:
+        if result.problem:
+            raise CommandError(result.problem)
         limit, found = options["max_age"], result.last_chunk_age
         if limit is None:
             return
         if found is None:
             raise CommandError("There is no chunk yet, so none is young enough.")
         if found > limit:
-            raise CommandError(f"The last chunk is {found} old, more than {limit}.")
+            raise CommandError(f"The last chunk is {str(found).partition('.')[0]} old, more than {limit}.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from capture_app.management.service_command import counted
 from capture_app.progress import Progress
 from training_archive.exceptions import ArchiveBusy
 from training_archive.management.archive_command import ArchiveCommand, human_size
@@ -44,8 +45,12 @@ class Command(ArchiveCommand):
             self.stdout.write("Nothing new to archive; the ZIP is as it was.")
             return
         for chunk in result.chunks:
-            self.stdout.write(f"Archived {chunk.rows:,} examples as {chunk.chunk}.duckdb ({human_size(chunk.size)}).")
+            self.stdout.write(
+                f"Archived {counted(chunk.rows, 'example')} as {chunk.chunk}.duckdb ({human_size(chunk.size)})."
+            )
             if chunk.quarantined_lines:
-                self.stdout.write(f"  {chunk.quarantined_lines:,} records are in quarantine/ instead.")
+                self.stdout.write(
+                    f"  {counted(chunk.quarantined_lines, 'record')} could not be stored, kept in quarantine/."
+                )
         size = human_size(result.zip_path.stat().st_size)
         self.stdout.write(f"{result.zip_path} now has {size}; read back and verified in {result.seconds:.1f} s.")

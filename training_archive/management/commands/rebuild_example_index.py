@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from capture_app.management.service_command import counted
 from capture_app.progress import Progress
 from training_archive.management.archive_command import ArchiveCommand
 from training_archive.services import rebuild_example_index
@@ -9,8 +10,8 @@ from training_archive.services import rebuild_example_index
 
 class Command(ArchiveCommand):
     help = (
-        "Empty the index that the admin browses and fill it again from the ZIP, the sealed files and the live "
-        "database. Captures and drains go on meanwhile."
+        "Make the index that the admin browses anew from the ZIP, the sealed files and the live database. Captures go "
+        "on meanwhile, drains wait, an archive run is refused; interrupted, the index is as it was."
     )
 
     def call(self, progress: Progress, options: dict[str, Any]) -> int:
@@ -20,4 +21,4 @@ class Command(ArchiveCommand):
         return {"indexed_rows": result}
 
     def show(self, result: int) -> None:
-        self.stdout.write(f"Indexed {result:,} examples.")
+        self.stdout.write(f"Indexed {counted(result, 'example')}.")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from capture_app.management.service_command import counted
 from capture_app.progress import Progress
 from training_archive.management.archive_command import ArchiveCommand
 from training_archive.services import VerifyReport, verify_archive
@@ -20,9 +21,11 @@ class Command(ArchiveCommand):
 
     def show(self, result: VerifyReport) -> None:
         rows = sum(chunk.rows for chunk in result.chunks)
-        self.stdout.write(f"{result.zip_path}: {len(result.chunks):,} sound chunks, {rows:,} examples.")
+        self.stdout.write(
+            f"{result.zip_path}: {counted(len(result.chunks), 'sound chunk')}, {counted(rows, 'example')}."
+        )
 
     def finish(self, result: VerifyReport, options: dict[str, Any]) -> None:
         if result.problems:
             lines = "\n".join(f"  {problem.member}: {problem.reason}" for problem in result.problems)
-            raise CommandError(f"{len(result.problems)} members are damaged; the ZIP was not changed:\n{lines}")
+            raise CommandError(f"{counted(len(result.problems), 'damaged member')}; the ZIP was not changed:\n{lines}")
