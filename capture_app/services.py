@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.db import transaction
+
 from capture_app.conf import capture_settings
 from capture_app.drain import Drained, drain_group, drain_leftovers
 from capture_app.duckdb_files import with_enough_memory
@@ -19,6 +21,7 @@ from capture_app.live_database import (
     live_session,
     lock_live_database,
 )
+from capture_app.models import ExampleIndex
 from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 
@@ -85,10 +88,12 @@ def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
 
 
 def index_live_database() -> tuple[str, int]:
-    """Add the live database's examples to the index, as a drain does by itself; its generation, and the rows read."""
+    """Index the live database's examples anew, and nothing else; its generation, and the rows indexed."""
     with lock_live_database(capture_settings().live_database) as live, live.connect() as connection:
         found = generation(connection)
-        return found, index_examples(connection, f"{ALIAS}.{TABLE}", found)
+        with transaction.atomic():
+            ExampleIndex.objects.filter(generation=found).delete()
+            return found, index_examples(connection, f"{ALIAS}.{TABLE}", found)
 
 
 def capture_status(*, db_path: Path | None = None) -> CaptureStatus:

@@ -57,7 +57,7 @@ def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> 
 
     printed = capsys.readouterr()
     assert orjson.loads(printed.out)["rows"] == 1
-    assert printed.err == "drained rows ...\n"
+    assert printed.err == "draining ...\n"
 
 
 def test_a_damaged_database_is_an_error_with_exit_code_1() -> None:

@@ -61,7 +61,7 @@ def test_archiving_says_what_went_to_quarantine(capture_calls: Calls, command: C
     with segment.open("ab") as file:
         file.write(b"no record\n")
 
-    assert "1 records are in quarantine/ instead." in command("archive_training_data")
+    assert "1 record could not be stored, kept in quarantine/." in command("archive_training_data")
 
 
 def test_archiving_nothing_says_so(command: Command) -> None:
@@ -177,6 +177,7 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
         "zip_bytes": zip_path.stat().st_size,
         "chunks": 1,
         "archived_rows": 3,
+        "problem": "",
     }
 
 

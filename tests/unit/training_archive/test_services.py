@@ -505,8 +505,8 @@ def test_a_flipped_byte_in_a_sidecar_is_found_and_named(two_chunks: Path) -> Non
 
     [(member, reason)] = problems(two_chunks)
 
-    assert member == damaged.replace(".json", ".duckdb")
-    assert damaged in reason
+    assert member == damaged
+    assert "Bad CRC-32" in reason
 
 
 def test_a_flipped_byte_at_the_head_of_a_member_is_found(two_chunks: Path) -> None:
@@ -534,13 +534,13 @@ def test_a_flipped_byte_in_a_name_of_the_directory_is_found(two_chunks: Path) ->
     assert len(problems(two_chunks)) == 2  # a member that is no chunk, and a sidecar without its chunk
 
 
-@pytest.mark.parametrize("read", [verify_archive, archive_status])
-def test_a_directory_said_to_begin_beyond_the_file_is_an_error(two_chunks: Path, read: Callable[[], object]) -> None:
+def test_a_directory_said_to_begin_beyond_the_file_is_an_error(two_chunks: Path) -> None:
     end_record = two_chunks.read_bytes().rindex(b"PK\x05\x06")
     flip_byte(two_chunks, end_record + 19)  # the highest byte of where the directory begins
 
     with pytest.raises(ArchiveDamaged):
-        read()
+        verify_archive()
+    assert archive_status().problem
 
 
 def test_a_zip_that_was_cut_off_is_an_error(two_chunks: Path) -> None:
@@ -568,7 +568,7 @@ def test_a_sidecar_that_is_not_true_is_found(two_chunks: Path, lie: dict[str, An
 
     [(member, reason)] = problems(two_chunks)
 
-    assert member == f"{sidecar.chunk}.duckdb"
+    assert member.removesuffix(".json").removesuffix(".duckdb") == sidecar.chunk
     assert found in reason
 
 
@@ -679,11 +679,10 @@ def test_the_age_of_the_last_chunk_is_that_of_the_youngest(capture_calls: Calls,
 @pytest.mark.parametrize(
     "lie", [{"rows": "x"}, {"created_at": 5}, {"created_at": "nonsense"}, {"created_at": "2026-01-01T00:00:00"}]
 )
-def test_an_archive_with_a_sidecar_of_wrong_types_has_no_status(two_chunks: Path, lie: dict[str, Any]) -> None:
+def test_the_status_names_a_sidecar_of_wrong_types(two_chunks: Path, lie: dict[str, Any]) -> None:
     change_sidecar(two_chunks, lie)
 
-    with pytest.raises(ArchiveDamaged, match="sidecar is not readable"):
-        archive_status()
+    assert "sidecar is not readable" in archive_status().problem
 
 
 # --- rebuild_example_index -------------------------------------------------------------------------------------------
