@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from capture_app.example import COLUMNS, PRIMARY_KEY, TABLE
 
-# Old enough for every DuckDB since 1.2 to open our files, young enough for zstd.
+# Old enough for older releases of DuckDB to open our files, young enough for zstd.
 STORAGE_VERSION: Final = "v1.2.0"
 
 Result = TypeVar("Result")

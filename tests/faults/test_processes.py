@@ -1,10 +1,17 @@
 """What several processes do to each other, and what a folder that cannot be written does to them."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 
-from tests.faults.conftest import Site, stop
+from tests.faults.conftest import ROOT, Site, stop
 
 BUSY = 75
+CAPTURE_50 = (
+    "-c",
+    "import django; django.setup(); from tests.faults.broken_disk import capture; assert all(capture(50))",
+)
 
 
 def test_two_archive_runs_at_once_store_every_example_once(site: Site) -> None:
@@ -50,3 +57,22 @@ def capture(site: Site, *, calls: int) -> None:
     code = f"from tests.faults.broken_disk import capture; assert all(capture({calls}))"
     done = site.manage("shell", "--verbosity", "0", "--command", code)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_clock_that_steps_back_repeats_no_id_and_no_chunk(site: Site, needs: Callable[[str], str]) -> None:
+    faketime = needs("faketime")
+    for step in ("+0d", "-1d", "-2d", "+1d"):
+        for arguments in (CAPTURE_50, ("manage.py", "archive_training_data")):
+            done = subprocess.run(
+                [faketime, "-f", step, sys.executable, *arguments],
+                cwd=ROOT,
+                env=site.environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stderr
+
+    archived = site.archived_ids()
+    assert len(archived) == len(set(archived)) == 200
+    assert site.manage("verify_archive").returncode == 0
