@@ -2,20 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBars
 
 from benchmarks.environment import set_up_django
 from benchmarks.machine import machine_facts
-from benchmarks.report import Progress, Report
+from benchmarks.report import Report
+from capture_app.management.service_command import progress_on_stderr
 
 DOCUMENTS: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 NAMES: Final = ("capture", "drain", "archive", "memory")
@@ -52,7 +50,7 @@ def _options(arguments: Sequence[str] | None) -> Any:
 
 
 def _measure(name: str, quick: bool, folder: Path) -> Report:
-    with _progress() as progress:
+    with progress_on_stderr() as progress:
         report = _benchmark(name)(quick=quick, progress=progress)
     report.write(folder, machine_facts())
     return report
@@ -62,14 +60,6 @@ def _benchmark(name: str) -> Callable[..., Report]:
     """The benchmark's `run`; imported here, because it needs the settings that main has just made."""
     run: Callable[..., Report] = import_module(f"benchmarks.{name}").run
     return run
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ProgressBars(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("")
-        yield lambda stage, done, total: bars.update(task, description=stage, completed=done, total=total)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class ServiceCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with _progress_on_stderr() as progress:
+            with progress_on_stderr() as progress:
                 result = self.call(progress, options)
         except self.errors as error:
             raise CommandError(str(error), returncode=self.exit_code(error)) from error
@@ -80,7 +80,8 @@ def _jsonable(value: object) -> Any:
 
 
 @contextmanager
-def _progress_on_stderr() -> Iterator[Progress]:
+def progress_on_stderr() -> Iterator[Progress]:
+    """Bars on a terminal; elsewhere a line when a stage begins."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield _PlainLines()
