@@ -142,7 +142,7 @@ def build_example(
 
 def _split_metadata(training_metadata: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The caller's own keys, and those that go under the reserved key. What is no mapping is kept there whole."""
-    if not isinstance(training_metadata, dict | Mapping):  # dict first: asking the ABC costs five times as much
+    if not isinstance(training_metadata, Mapping):
         return {}, {"training_metadata": training_metadata}
     own: dict[str, Any] = {}
     reserved: dict[str, Any] = {}

@@ -53,9 +53,14 @@ class _StreamState:
             return
         self._response = self._finish(self._builder.build(), partial)
 
-    def _fail(self) -> None:
-        """The provider failed: its error is the caller's, and there is no example."""
-        self._closed = True
+    def _end_for(self, reason: BaseException) -> None:
+        """End as the exception says that came instead of a delta; it goes on to the caller."""
+        if isinstance(reason, StopIteration | StopAsyncIteration):
+            self._end(partial=not self._builder.is_finished)
+        elif isinstance(reason, Exception):
+            self._closed = True  # the provider failed: there is no example
+        else:
+            self._end(partial=True)  # cancelled or interrupted: the caller gave up
 
     def __del__(self) -> None:  # dropped without close()
         if not getattr(self, "_closed", True):
@@ -77,14 +82,8 @@ class LLMStream(_StreamState):
             raise StopIteration
         try:
             delta = next(self._deltas)
-        except StopIteration:
-            self._end(partial=not self._builder.is_finished)
-            raise
-        except Exception:
-            self._fail()
-            raise
-        except BaseException:  # cancelled or interrupted: the caller gave up, not the provider
-            self._end(partial=True)
+        except BaseException as reason:
+            self._end_for(reason)
             raise
         self._builder.add(delta)
         return delta
@@ -120,14 +119,8 @@ class AsyncLLMStream(_StreamState):
             raise StopAsyncIteration
         try:
             delta = await anext(self._deltas)
-        except StopAsyncIteration:
-            self._end(partial=not self._builder.is_finished)
-            raise
-        except Exception:
-            self._fail()
-            raise
-        except BaseException:  # cancelled or interrupted: the caller gave up, not the provider
-            self._end(partial=True)
+        except BaseException as reason:
+            self._end_for(reason)
             raise
         self._builder.add(delta)
         return delta

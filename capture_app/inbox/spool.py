@@ -26,7 +26,7 @@ _OPEN: Final = ".open.jsonl"
 _SEALED: Final = ".sealed.jsonl"
 
 _READ_BYTES = 2**20
-_LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # a record takes microseconds, an fdatasync up to some milliseconds
+_LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # tries, seconds: a record takes microseconds
 _LOOK_INTERVAL = 1.0  # seconds
 _ABANDONED_AFTER = 3600  # seconds after which an empty segment belongs to a process that died before its first record
 
