@@ -72,3 +72,12 @@ def lock_elsewhere() -> Callable[[Path], AbstractContextManager[None]]:
             process.communicate()
 
     return hold
+
+
+@pytest.fixture
+def two_chunks(capture_calls: Callable[..., list[str]], zip_path: Path) -> Path:
+    """An archive of two chunks."""
+    for count in (1, 2):
+        capture_calls(count)
+        archive_training_data()
+    return zip_path

@@ -13,6 +13,7 @@ import orjson
 from capture_app.duckdb_files import create_examples_table
 from capture_app.example import COLUMNS, JSON_COLUMNS
 from training_archive.chunks import PREFIX, Sidecar, compact
+from training_archive.reader import iter_chunks
 from training_archive.zip_archive import append_chunk
 
 Row = Mapping[str, Any]
@@ -123,3 +124,20 @@ def rewrite_member(zip_path: Path, filename: str, content: bytes | None) -> None
 
 def files_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def change_sidecar(path: Path, lie: dict[str, Any]) -> Sidecar:
+    """Change facts in the sidecar of the first chunk; the sidecar as it was."""
+    sidecar = next(iter_chunks(path))
+    facts = {**orjson.loads(sidecar.to_json()), **lie}
+    rewrite_member(path, f"{sidecar.chunk}.json", orjson.dumps(facts))
+    return sidecar
+
+
+def chunk_files(zip_path: Path) -> list[str]:
+    with zipfile.ZipFile(zip_path) as archive:
+        return [name for name in archive.namelist() if name.endswith(".duckdb")]
+
+
+def chunk_file(zip_path: Path) -> str:
+    return chunk_files(zip_path)[0]

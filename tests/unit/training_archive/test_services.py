@@ -1,15 +1,13 @@
-"""The archive's verbs, on real captures: nothing is lost, nothing is stored twice."""
+"""Archiving, on real captures: nothing is lost, nothing is stored twice."""
 
 import os
 import shutil
-import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from capture_app.models import ExampleIndex
@@ -18,15 +16,13 @@ from tests.unit.training_archive.material import (
     files_below,
     rewrite_member,
     row,
-    sidecar_of,
     write_database,
-    write_odd_database,
 )
-from training_archive.chunks import Sidecar, chunk_name
+from training_archive.chunks import chunk_name
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk
 from training_archive.reader import iter_chunks, iter_examples
-from training_archive.services import archive_status, archive_training_data, rebuild_example_index, verify_archive
+from training_archive.services import archive_status, archive_training_data, rebuild_example_index
 
 pytestmark = pytest.mark.django_db
 
@@ -392,6 +388,17 @@ def test_a_database_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path
     assert not zip_path.exists()
 
 
+def test_a_file_that_is_no_database_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    notes = tmp_path / "notes" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("These are only some notes.")
+
+    with pytest.raises(ArchiveError, match="no DuckDB database"):
+        archive_training_data(db_path=notes)
+
+    assert files_below(notes.parent) == {"notes.txt"}
+
+
 # --- Runs that meet --------------------------------------------------------------------------------------------------
 
 
@@ -423,354 +430,3 @@ def test_while_another_process_archives_the_index_is_not_rebuilt(
         rebuild_example_index()
 
     assert ExampleIndex.objects.count() == 1
-
-
-# --- verify_archive --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def two_chunks(capture_calls: Calls, zip_path: Path) -> Path:
-    """An archive of two chunks."""
-    for count in (1, 2):
-        capture_calls(count)
-        archive_training_data()
-    return zip_path
-
-
-def problems(zip_path: Path) -> list[tuple[str, str]]:
-    return [(problem.member, problem.reason) for problem in verify_archive(zip_path=zip_path).problems]
-
-
-def chunk_files(zip_path: Path) -> list[str]:
-    with zipfile.ZipFile(zip_path) as archive:
-        return [name for name in archive.namelist() if name.endswith(".duckdb")]
-
-
-def chunk_file(zip_path: Path) -> str:
-    return chunk_files(zip_path)[0]
-
-
-def flip_byte(path: Path, position: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[position] ^= 0xFF
-    path.write_bytes(content)
-
-
-def middle_of_member(path: Path, filename: str) -> int:
-    """Where the compressed data of a member has its middle."""
-    with zipfile.ZipFile(path) as archive:
-        info = archive.getinfo(filename)
-        header = path.read_bytes()[info.header_offset :]
-    name_length, extra_length = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
-    return info.header_offset + 30 + name_length + extra_length + info.compress_size // 2
-
-
-def change_sidecar(path: Path, lie: dict[str, Any]) -> Sidecar:
-    """Change facts in the sidecar of the first chunk; the sidecar as it was."""
-    sidecar = next(iter_chunks(path))
-    facts = {**orjson.loads(sidecar.to_json()), **lie}
-    rewrite_member(path, f"{sidecar.chunk}.json", orjson.dumps(facts))
-    return sidecar
-
-
-def test_a_sound_archive_has_no_problems(two_chunks: Path) -> None:
-    report = verify_archive()
-
-    assert report.problems == []
-    assert report.chunks == list(iter_chunks(two_chunks))
-
-
-def test_verifying_leaves_archive_and_folder_as_they_were(two_chunks: Path, data_dir: Path) -> None:
-    before = two_chunks.read_bytes(), files_below(data_dir)
-
-    verify_archive()
-
-    assert (two_chunks.read_bytes(), files_below(data_dir)) == before
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_flipped_byte_in_a_chunk_is_found_and_the_chunk_named(two_chunks: Path, number: int) -> None:
-    damaged, sound = chunk_files(two_chunks)[number], chunk_files(two_chunks)[1 - number]
-    flip_byte(two_chunks, middle_of_member(two_chunks, damaged))
-
-    report = verify_archive()
-
-    assert [problem.member for problem in report.problems] == [damaged]
-    assert [f"{sidecar.chunk}.duckdb" for sidecar in report.chunks] == [sound]
-
-
-def test_a_flipped_byte_in_a_sidecar_is_found_and_named(two_chunks: Path) -> None:
-    damaged = chunk_file(two_chunks).replace(".duckdb", ".json")
-    flip_byte(two_chunks, middle_of_member(two_chunks, damaged))
-
-    [(member, reason)] = problems(two_chunks)
-
-    assert member == damaged
-    assert "Bad CRC-32" in reason
-
-
-def test_a_flipped_byte_at_the_head_of_a_member_is_found(two_chunks: Path) -> None:
-    damaged = chunk_file(two_chunks)
-    with zipfile.ZipFile(two_chunks) as archive:
-        position = archive.getinfo(damaged).header_offset
-    flip_byte(two_chunks, position)
-
-    assert [member for member, _ in problems(two_chunks)] == [damaged]
-
-
-def test_a_flipped_byte_at_the_head_of_the_directory_is_an_error(two_chunks: Path) -> None:
-    with zipfile.ZipFile(two_chunks) as archive:
-        position = archive.start_dir
-    flip_byte(two_chunks, position)
-
-    with pytest.raises(ArchiveDamaged, match="not readable as a ZIP"):
-        verify_archive()
-
-
-def test_a_flipped_byte_in_a_name_of_the_directory_is_found(two_chunks: Path) -> None:
-    damaged = chunk_file(two_chunks)
-    flip_byte(two_chunks, two_chunks.read_bytes().rindex(damaged.encode()) + 1)
-
-    assert len(problems(two_chunks)) == 2  # a member that is no chunk, and a sidecar without its chunk
-
-
-def test_a_directory_said_to_begin_beyond_the_file_is_an_error(two_chunks: Path) -> None:
-    end_record = two_chunks.read_bytes().rindex(b"PK\x05\x06")
-    flip_byte(two_chunks, end_record + 19)  # the highest byte of where the directory begins
-
-    with pytest.raises(ArchiveDamaged):
-        verify_archive()
-    assert archive_status().problem
-
-
-def test_a_zip_that_was_cut_off_is_an_error(two_chunks: Path) -> None:
-    two_chunks.write_bytes(two_chunks.read_bytes()[:-100])
-
-    with pytest.raises(ArchiveDamaged, match="not readable as a ZIP"):
-        verify_archive()
-
-
-@pytest.mark.parametrize(
-    ("lie", "found"),
-    [
-        ({"rows": 7}, "holds 1 rows, its sidecar says 7"),
-        ({"sha256": "0" * 64}, "SHA-256"),
-        ({"size": 1}, "its sidecar is another chunk's"),
-        ({"chunk": "llm_training_chunk_other"}, "its sidecar is another chunk's"),
-        ({"created_at": "nonsense"}, "'nonsense'"),
-        ({"created_at": 5}, "created_at is no str"),
-        ({"rows_per_task": None}, "rows_per_task is no dict"),
-    ],
-    ids=["rows", "SHA-256", "size", "name", "no time", "a time that is no text", "no counts"],
-)
-def test_a_sidecar_that_is_not_true_is_found(two_chunks: Path, lie: dict[str, Any], found: str) -> None:
-    sidecar = change_sidecar(two_chunks, lie)
-
-    [(member, reason)] = problems(two_chunks)
-
-    assert member.removesuffix(".json").removesuffix(".duckdb") == sidecar.chunk
-    assert found in reason
-
-
-def test_a_chunk_without_a_sidecar_is_a_problem(two_chunks: Path) -> None:
-    damaged = chunk_file(two_chunks)
-    rewrite_member(two_chunks, damaged.replace(".duckdb", ".json"), None)
-
-    assert problems(two_chunks) == [(damaged, f"{damaged} has no sidecar.")]
-
-
-def test_a_sidecar_without_a_chunk_is_a_problem(two_chunks: Path) -> None:
-    missing = chunk_file(two_chunks)
-    rewrite_member(two_chunks, missing, None)
-
-    assert problems(two_chunks) == [(missing.replace(".duckdb", ".json"), "no chunk belongs to it")]
-
-
-def test_a_member_of_another_kind_is_a_problem(two_chunks: Path) -> None:
-    rewrite_member(two_chunks, "../evil.duckdb", b"evil")
-
-    assert problems(two_chunks) == [("../evil.duckdb", "no chunk belongs to it")]
-
-
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [("garbage", "DuckDB does not open it"), ("a view", "no table 'examples'")],
-)
-def test_a_chunk_that_only_its_checksum_vouches_for_is_a_problem(
-    two_chunks: Path, tmp_path: Path, content: str, found: str
-) -> None:
-    forged = write_odd_database(tmp_path / "view", "CREATE VIEW examples AS SELECT 1 AS id").read_bytes()
-    forged = b"garbage" * 1000 if content == "garbage" else forged
-    damaged = chunk_file(two_chunks)
-    rewrite_member(two_chunks, damaged, forged)
-    sidecar = sidecar_of(forged, name=damaged.removesuffix(".duckdb"))
-    rewrite_member(two_chunks, damaged.replace(".duckdb", ".json"), sidecar.to_json())
-
-    [(member, reason)] = problems(two_chunks)
-
-    assert member == damaged
-    assert found in reason
-
-
-def test_an_archive_that_is_not_there_cannot_be_verified() -> None:
-    with pytest.raises(ArchiveError, match="There is no archive"):
-        verify_archive()
-
-
-def test_a_folder_in_the_place_of_an_archive_cannot_be_verified(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="cannot be opened"):
-        verify_archive(zip_path=tmp_path)
-
-
-# --- archive_status --------------------------------------------------------------------------------------------------
-
-
-def test_at_first_everything_is_empty(zip_path: Path) -> None:
-    status = archive_status()
-
-    assert (status.capture.inbox.rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
-    assert (status.zip_path, status.zip_size, status.chunks, status.rows) == (zip_path, 0, 0, 0)
-    assert (status.last_chunk_at, status.last_chunk_age) == (None, None)
-
-
-def test_the_status_says_at_which_station_the_examples_are(
-    capture_calls: Calls, interrupted_run: Callable[..., None], zip_path: Path
-) -> None:
-    capture_calls(5)
-    archive_training_data()
-    capture_calls(4)
-    interrupted_run()
-    capture_calls(3)
-    drain_captures()
-    capture_calls(2)
-
-    status = archive_status()
-
-    assert (status.chunks, status.rows, status.sealed_files) == (1, 5, 1)
-    assert (status.capture.live_rows, status.capture.inbox.rows) == (3, 2)
-    assert status.zip_size == zip_path.stat().st_size
-
-
-def test_the_status_counts_what_is_in_quarantine(capture_calls: Calls, data_dir: Path) -> None:
-    capture_calls(1)
-    [segment] = (data_dir / "spool").glob("*.jsonl")
-    with segment.open("ab") as file:
-        file.write(b"no record\n")
-    drain_captures()
-
-    assert archive_status().capture.quarantined == 1
-
-
-def test_the_age_of_the_last_chunk_is_that_of_the_youngest(capture_calls: Calls, zip_path: Path) -> None:
-    for _ in range(2):
-        capture_calls(1)
-        archive_training_data()
-    oldest, youngest = iter_chunks(zip_path)
-    aged = orjson.loads(oldest.to_json()) | {"created_at": "2020-01-01T00:00:00+00:00"}
-    rewrite_member(zip_path, f"{oldest.chunk}.json", orjson.dumps(aged))
-
-    status = archive_status()
-
-    assert status.last_chunk_at == datetime.fromisoformat(youngest.created_at)
-    assert status.last_chunk_age is not None
-    assert timedelta(0) < status.last_chunk_age < timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    "lie", [{"rows": "x"}, {"created_at": 5}, {"created_at": "nonsense"}, {"created_at": "2026-01-01T00:00:00"}]
-)
-def test_the_status_names_a_sidecar_of_wrong_types(two_chunks: Path, lie: dict[str, Any]) -> None:
-    change_sidecar(two_chunks, lie)
-
-    assert "sidecar is not readable" in archive_status().problem
-
-
-# --- rebuild_example_index -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def at_every_station(capture_calls: Calls, interrupted_run: Callable[..., None]) -> None:
-    """Examples in two chunks, in a sealed file and in the live database."""
-    for count in (2, 3):
-        capture_calls(count, user_id="u")
-        archive_training_data()
-    capture_calls(4, conversation_id="c")
-    interrupted_run()
-    capture_calls(5)
-    drain_captures()
-
-
-@pytest.mark.usefixtures("at_every_station")
-def test_a_lost_index_comes_back_from_the_files() -> None:
-    before = list(ExampleIndex.objects.order_by("id").values())
-    ExampleIndex.objects.all().delete()
-
-    assert rebuild_example_index() == 14
-
-    assert list(ExampleIndex.objects.order_by("id").values()) == before
-
-
-@pytest.mark.usefixtures("at_every_station")
-def test_lost_rows_about_chunks_come_back_from_the_zip() -> None:
-    before = list(ArchivedChunk.objects.values())
-    ArchivedChunk.objects.all().delete()
-
-    rebuild_example_index()
-
-    assert list(ArchivedChunk.objects.values()) == before
-
-
-@pytest.mark.usefixtures("at_every_station")
-def test_rebuilding_forgets_what_no_file_holds() -> None:
-    known = ExampleIndex.objects.first()
-    assert known is not None
-    known.pk = "gone"
-    known.save(force_insert=True)
-
-    rebuild_example_index()
-
-    assert not ExampleIndex.objects.filter(pk="gone").exists()
-
-
-def test_rebuilding_without_any_file_indexes_nothing() -> None:
-    assert rebuild_example_index() == 0
-
-
-def test_a_chunk_that_is_no_database_cannot_be_indexed(two_chunks: Path) -> None:
-    rewrite_member(two_chunks, chunk_file(two_chunks), b"garbage" * 1000)
-
-    with pytest.raises(ArchiveDamaged, match="DuckDB does not open it"):
-        rebuild_example_index()
-
-
-def test_a_rebuild_that_is_interrupted_leaves_the_index_as_it_was(capture_calls: Calls) -> None:
-    capture_calls(3)
-    archive_training_data()
-
-    def interrupt(stage: str, done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        rebuild_example_index(progress=interrupt)
-
-    assert (ExampleIndex.objects.count(), ArchivedChunk.objects.count()) == (3, 1)
-
-
-def test_a_file_that_is_no_database_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    notes = tmp_path / "notes" / "notes.txt"
-    notes.parent.mkdir()
-    notes.write_text("These are only some notes.")
-
-    with pytest.raises(ArchiveError, match="no DuckDB database"):
-        archive_training_data(db_path=notes)
-
-    assert files_below(notes.parent) == {"notes.txt"}
-
-
-def test_the_status_says_the_other_figures_when_the_zip_is_damaged(capture_calls: Calls, zip_path: Path) -> None:
-    capture_calls(2)
-    zip_path.write_bytes(b"no ZIP")
-
-    status = archive_status()
-
-    assert (status.capture.inbox.rows, "not readable as a ZIP" in status.problem) == (2, True)
