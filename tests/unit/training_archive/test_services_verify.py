@@ -77,7 +77,7 @@ def test_a_flipped_byte_in_a_sidecar_is_found_and_named(two_chunks: Path) -> Non
     [(member, reason)] = problems(two_chunks)
 
     assert member == damaged
-    assert "Bad CRC-32" in reason
+    assert "Bad CRC-32" in reason or "while decompressing" in reason  # which of them depends on where the byte lies
 
 
 def test_a_flipped_byte_at_the_head_of_a_member_is_found(two_chunks: Path) -> None:
