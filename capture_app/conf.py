@@ -36,6 +36,14 @@ class CaptureSettings:
     fsync: bool = False  # True: a call returns only when its record is on the disk itself
     segment_bytes: int = 16 * 2**20  # a spool segment is replaced once it is this large
     memory_mb: int = 512  # DuckDB's, in megabytes, while it drains; enormous records get more
+    blob_bytes: int = 20 * 2**20  # an image or file larger than this is named in its message, but not kept
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # model -> USD per million tokens
+    redact: str = ""  # dotted path of a function that clears an Example before it is stored
+    pseudonym_key: str = ""  # for `pseudonym`; "" takes one made from SECRET_KEY
+    user_id: str = ""  # dotted path of a function from a request to a user's id, for the middleware
+    spans: bool = True  # OpenTelemetry spans, when opentelemetry is installed and set up
+    redis_url: str = ""  # of the Redis that holds the stream of RedisStreamInbox
+    redis_stream: str = "gleaner:captures"  # the stream's key
 
     @property
     def live_database(self) -> Path:

@@ -42,6 +42,7 @@ class CaptureStatus:
 
     live_rows: int
     inbox: InboxDepth
+    inbox_rows: int
     quarantined: int
 
 
@@ -101,4 +102,10 @@ def capture_status(*, db_path: Path | None = None) -> CaptureStatus:
     conf = capture_settings()
     with lock_live_database(db_path or conf.live_database) as live:
         live_rows = live.count_rows()
-    return CaptureStatus(live_rows=live_rows, inbox=get_inbox().depth(), quarantined=count_quarantined(conf.data_dir))
+    inbox = get_inbox()
+    return CaptureStatus(
+        live_rows=live_rows,
+        inbox=inbox.depth(),
+        inbox_rows=inbox.count_rows(),
+        quarantined=count_quarantined(conf.data_dir),
+    )

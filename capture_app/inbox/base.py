@@ -1,11 +1,13 @@
 """What an inbox is: records go in one by one, and come out in sealed batches, each until it is acknowledged."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from capture_app.blobs import Blob
 from capture_app.conf import CaptureSettings
 
 
@@ -20,10 +22,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class InboxDepth:
-    """What waits in the inbox."""
+    """How much waits in the inbox, and how long."""
 
-    rows: int
     bytes: int
+    oldest_at: datetime | None  # aware; when the record came that waits longest, or a little before; None: none waits
 
 
 class Inbox(ABC):
@@ -34,8 +36,10 @@ class Inbox(ABC):
     def from_settings(cls, conf: CaptureSettings) -> Self: ...
 
     @abstractmethod
-    def append(self, line: bytes) -> None:
-        """Keep one record, a line of JSON with its newline. When this returns, no death of the process loses it.
+    def append(self, line: bytes, blobs: Sequence[Blob] = ()) -> None:
+        """Keep one record, a line of JSON with its newline, and the blobs it refers to.
+
+        When this returns, no death of the process loses them.
 
         Raises InboxError when it cannot be kept for sure; then nothing half-written is left behind.
         """
@@ -53,4 +57,9 @@ class Inbox(ABC):
         """The batches are in the live database for good: forget them, even if the power fails right after."""
 
     @abstractmethod
-    def depth(self) -> InboxDepth: ...
+    def depth(self) -> InboxDepth:
+        """Costs the same however much waits."""
+
+    @abstractmethod
+    def count_rows(self) -> int:
+        """Records that wait. May read all of them."""

@@ -12,10 +12,12 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
+from capture_app.blobs import Blob, store_blobs
 from capture_app.conf import CaptureSettings
 from capture_app.exceptions import InboxError
 from capture_app.files import fsync_directory
@@ -44,8 +46,10 @@ class SpoolInbox(Inbox):
     def from_settings(cls, conf: CaptureSettings) -> Self:
         return cls(conf.data_dir / FOLDER, fsync=conf.fsync, segment_bytes=conf.segment_bytes)
 
-    def append(self, line: bytes) -> None:
+    def append(self, line: bytes, blobs: Sequence[Blob] = ()) -> None:
         try:
+            if blobs:
+                store_blobs(self._directory.parent, blobs, fsync=self._fsync)
             segments = self._own_segments()
             while True:
                 # Popping is atomic: whoever pops a segment has it for itself. What leaves this loop by an exception
@@ -89,11 +93,12 @@ class SpoolInbox(Inbox):
         fsync_directory(self._directory)
 
     def depth(self) -> InboxDepth:
-        rows = size = 0
-        for path in (*self._files(_SEALED), *self._files(_OPEN)):
-            found = _count(path)
-            rows, size = rows + found.rows, size + found.bytes
-        return InboxDepth(rows, size)
+        sizes = {path: _size(path) for path in (*self._files(_SEALED), *self._files(_OPEN))}
+        waiting = [path for path, size in sizes.items() if size]
+        return InboxDepth(sum(sizes.values()), min(map(_opened_at, waiting), default=None))
+
+    def count_rows(self) -> int:
+        return sum(_count_rows(path) for path in (*self._files(_SEALED), *self._files(_OPEN)))
 
     def _files(self, suffix: str) -> list[Path]:
         """Oldest first: names begin with the time at which a segment was opened."""
@@ -192,12 +197,21 @@ def _lock_soon(descriptor: int) -> bool:
     return False
 
 
-def _count(path: Path) -> InboxDepth:
-    rows = size = 0
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # sealed or drained since it was listed
+        return 0
+
+
+def _opened_at(path: Path) -> datetime:
+    """When the segment was opened, which is when its first record came; its name begins with that."""
+    return datetime.fromtimestamp(int(path.name.partition("-")[0]) / 1e9, UTC)
+
+
+def _count_rows(path: Path) -> int:
     try:
         with path.open("rb", buffering=_READ_BYTES) as file:
-            for line in file:
-                rows, size = rows + (line != b"\n"), size + len(line)
-    except FileNotFoundError:  # sealed or drained since it was listed
-        return InboxDepth(0, 0)
-    return InboxDepth(rows, size)
+            return sum(line != b"\n" for line in file)
+    except FileNotFoundError:
+        return 0

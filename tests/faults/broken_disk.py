@@ -66,7 +66,7 @@ def drain() -> dict[str, Any]:
             drain_captures()
         except (LiveDatabaseError, OSError, DatabaseError) as failure:
             error = str(failure)
-    return {"kept": kept, "error": error, "inbox_rows": capture_status().inbox.rows}
+    return {"kept": kept, "error": error, "inbox_rows": capture_status().inbox_rows}
 
 
 def archive() -> dict[str, Any]:

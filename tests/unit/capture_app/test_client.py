@@ -35,12 +35,12 @@ def test_an_answered_call_waits_in_the_inbox() -> None:
     response = call_llm("What is the price?", task="shop", training_metadata={})
 
     assert response.example_id is not None
-    assert get_inbox().depth().rows == 1
+    assert get_inbox().count_rows() == 1
 
 
 def test_without_metadata_nothing_is_captured() -> None:
     assert call_llm("What is the price?").example_id is None
-    assert get_inbox().depth().rows == 0
+    assert get_inbox().count_rows() == 0
 
 
 def test_the_response_names_its_example() -> None:

@@ -1,5 +1,6 @@
 """The verbs of capture_app; draining has a module of its own."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -26,7 +27,7 @@ def ids_in(path: Path) -> list[str]:
 def test_at_first_nothing_waits() -> None:
     status = capture_status()
 
-    assert (status.live_rows, status.inbox, status.quarantined) == (0, InboxDepth(0, 0), 0)
+    assert (status.live_rows, status.inbox, status.quarantined) == (0, InboxDepth(0, None), 0)
 
 
 def test_the_status_counts_what_waits_where() -> None:
@@ -38,7 +39,9 @@ def test_the_status_counts_what_waits_where() -> None:
     status = capture_status()
 
     assert status.live_rows == 1
-    assert status.inbox == InboxDepth(1, len(later.to_json_line()))
+    assert (status.inbox_rows, status.inbox.bytes) == (1, len(later.to_json_line()))
+    assert status.inbox.oldest_at is not None
+    assert datetime.now(UTC) - status.inbox.oldest_at < timedelta(minutes=1)
     assert status.quarantined == 1
 
 

@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_made_ends_with_status_1_and_loses_nothing(
     assert error.returncode == 1
     assert str(tmp_path / "file") in str(error)
     status = archive_status()
-    assert status.capture.inbox.rows + status.capture.live_rows == 2
+    assert status.capture.inbox_rows + status.capture.live_rows == 2
 
 
 # --- archive_status --------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def test_what_was_archived_is_neither_in_the_inbox_nor_in_the_live_database(capt
     archive_training_data()
 
     status = archive_status()
-    assert (status.capture.inbox.rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
+    assert (status.capture.inbox_rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
 
 
 def test_what_was_drained_before_is_archived_too(capture_calls: Calls, zip_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_zip_below_a_file_is_refused(capture_calls: Calls, tmp_path: Path) -> 
     with pytest.raises(ArchiveError, match="cannot hold an archive"):
         archive_training_data(zip_path=tmp_path / "file" / "archive.zip")
 
-    assert archive_status().capture.inbox.rows == 1
+    assert archive_status().capture.inbox_rows == 1
 
 
 # --- Other databases -------------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def test_another_database_is_archived_without_draining_the_inbox(
     archive_training_data(db_path=other)
 
     assert archived_ids(zip_path) == ["a"]
-    assert archive_status().capture.inbox.rows == 2
+    assert archive_status().capture.inbox_rows == 2
 
 
 def test_another_database_is_left_empty_and_ready(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ Calls = Callable[..., list[str]]
 def test_at_first_everything_is_empty(zip_path: Path) -> None:
     status = archive_status()
 
-    assert (status.capture.inbox.rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
+    assert (status.capture.inbox_rows, status.capture.live_rows, status.sealed_files) == (0, 0, 0)
     assert (status.zip_path, status.zip_size, status.chunks, status.rows) == (zip_path, 0, 0, 0)
     assert (status.last_chunk_at, status.last_chunk_age) == (None, None)
 
@@ -43,7 +43,7 @@ def test_the_status_says_at_which_station_the_examples_are(
     status = archive_status()
 
     assert (status.chunks, status.rows, status.sealed_files) == (1, 5, 1)
-    assert (status.capture.live_rows, status.capture.inbox.rows) == (3, 2)
+    assert (status.capture.live_rows, status.capture.inbox_rows) == (3, 2)
     assert status.zip_size == zip_path.stat().st_size
 
 
@@ -87,4 +87,4 @@ def test_the_status_says_the_other_figures_when_the_zip_is_damaged(capture_calls
 
     status = archive_status()
 
-    assert (status.capture.inbox.rows, "not readable as a ZIP" in status.problem) == (2, True)
+    assert (status.capture.inbox_rows, "not readable as a ZIP" in status.problem) == (2, True)

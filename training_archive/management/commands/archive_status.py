@@ -40,7 +40,7 @@ class Command(ArchiveCommand):
 
     def as_json(self, result: ArchiveStatus) -> dict[str, Any]:
         return {
-            "inbox_rows": result.capture.inbox.rows,
+            "inbox_rows": result.capture.inbox_rows,
             "inbox_bytes": result.capture.inbox.bytes,
             "live_rows": result.capture.live_rows,
             "sealed_files": result.sealed_files,
@@ -59,7 +59,7 @@ class Command(ArchiveCommand):
         inbox = result.capture.inbox
         chunks = f"{counted(result.rows, 'example')} in {counted(result.chunks, 'chunk')}"
         lines = [
-            ("Inbox", f"{counted(inbox.rows, 'record')}, {human_size(inbox.bytes)}"),
+            ("Inbox", f"{counted(result.capture.inbox_rows, 'record')}, {human_size(inbox.bytes)}"),
             ("Live database", counted(result.capture.live_rows, "example")),
             ("Sealed files", f"{result.sealed_files:,} waiting to be appended"),
             ("Quarantine", counted(result.capture.quarantined, "record")),
