@@ -8,7 +8,20 @@ Importing this package loads neither DuckDB nor any provider's SDK.
 """
 
 from capture_app.client import acall_llm, call_llm
+from capture_app.context import capture_context
+from capture_app.openai_api.instrument import instrument
+from capture_app.pseudonyms import pseudonym
 from capture_app.recorder import record_example
 from capture_app.responses import AsyncLLMStream, LLMResponse, LLMStream
 
-__all__ = ["AsyncLLMStream", "LLMResponse", "LLMStream", "acall_llm", "call_llm", "record_example"]
+__all__ = [
+    "AsyncLLMStream",
+    "LLMResponse",
+    "LLMStream",
+    "acall_llm",
+    "call_llm",
+    "capture_context",
+    "instrument",
+    "pseudonym",
+    "record_example",
+]

@@ -3,15 +3,13 @@
 A provider's error reaches the caller as it is and leaves no example. A failure to record never reaches the caller.
 """
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, Unpack, overload
 
+from capture_app.calls import Call, begin_call, named_task
 from capture_app.messages import Message, build_messages
 from capture_app.providers import get_provider
-from capture_app.providers.base import Completion, CompletionRequest, Provider
-from capture_app.recorder import record_answer
+from capture_app.providers.base import CompletionRequest, Provider
 from capture_app.responses import AsyncLLMStream, LLMResponse, LLMStream
 from capture_app.routes import resolve_route
 
@@ -59,7 +57,7 @@ def call_llm(
     go to the provider as they are. With `stream=True` the result is an LLMStream, recorded when it ends.
 
     `training_metadata=None` does not capture. In a mapping, the keys task, slot_specs, conversation_id and user_id
-    have meaning; the rest is kept beside the example.
+    have meaning; the rest is kept beside the example. What the call does not say, `capture_context` fills in.
 
     Raises ValueError for an impossible call, CaptureConfigurationError for a wrong setting, and the provider's own
     errors unchanged. Never raises because of capture: then `response.example_id` is None.
@@ -68,8 +66,8 @@ def call_llm(
         prompt, messages, system_prompt, task, model, tools, response_format, parameters, training_metadata
     )
     if stream:
-        return LLMStream(provider.stream(call.request), call.finish)
-    return call.finish(provider.complete(call.request), False)
+        return LLMStream(provider.stream(call.request), call.finish_stream, call.fail)
+    return call.finish(call.ask(provider.complete))
 
 
 @overload
@@ -102,44 +100,8 @@ async def acall_llm(
         prompt, messages, system_prompt, task, model, tools, response_format, parameters, training_metadata
     )
     if stream:
-        return AsyncLLMStream(provider.astream(call.request), call.finish)
-    return call.finish(await provider.acomplete(call.request), False)
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call on its way: what is needed to record it once the answer is there."""
-
-    request: CompletionRequest
-    provider: str
-    task: str | None
-    training_metadata: Any
-    started_ns: int
-
-    def finish(self, completion: Completion, partial: bool) -> LLMResponse:
-        latency_ms = (time.perf_counter_ns() - self.started_ns) // 1_000_000
-        example_id = None
-        if self.training_metadata is not None:
-            example_id = record_answer(
-                self.request,
-                completion,
-                provider=self.provider,
-                task=self.task,
-                latency_ms=latency_ms,
-                training_metadata=self.training_metadata,
-                partial=partial,
-            )
-        return LLMResponse(
-            text=completion.text,
-            tool_calls=list(completion.tool_calls),
-            input_tokens=completion.input_tokens,
-            output_tokens=completion.output_tokens,
-            model=completion.model or self.request.model,
-            provider=self.provider,
-            finish_reason=completion.finish_reason,
-            latency_ms=latency_ms,
-            example_id=example_id,
-        )
+        return AsyncLLMStream(provider.astream(call.request), call.finish_stream, call.fail)
+    return call.finish(await call.aask(provider.acomplete))
 
 
 def _prepare(
@@ -152,10 +114,9 @@ def _prepare(
     response_format: Mapping[str, Any] | None,
     parameters: Mapping[str, Any] | None,
     training_metadata: Any,
-) -> tuple[_Call, Provider]:
-    if task is None and isinstance(training_metadata, dict | Mapping):
-        task = training_metadata.get("task")
-    route = resolve_route(task=task if isinstance(task, str) else None, model=model)
+) -> tuple[Call, Provider]:
+    task = task or named_task(training_metadata)
+    route = resolve_route(task=task, model=model)
     request = CompletionRequest(
         model=route.model,
         messages=build_messages(prompt, messages, system_prompt),
@@ -165,4 +126,5 @@ def _prepare(
         plain=None if prompt is None else (system_prompt or "", prompt),
     )
     provider = get_provider(route.provider)
-    return _Call(request, route.provider, task, training_metadata, time.perf_counter_ns()), provider
+    call = begin_call(request, provider=route.provider, task=task, training_metadata=training_metadata)
+    return call, provider

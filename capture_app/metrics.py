@@ -26,6 +26,14 @@ def count_capture_failure(error: Exception) -> None:
         )
 
 
+def count_capture() -> None:
+    """Count an example that is in the inbox."""
+
+
+def count_withheld() -> None:
+    """Count an example that could not be redacted."""
+
+
 def note_capture_success() -> None:
     """After failures, say once that capture works again, so that a new outage is logged anew."""
     if not _open_causes:

@@ -16,6 +16,7 @@ import orjson
 from capture_app.files import write_atomically
 
 FOLDER: Final = "quarantine"
+WITHHELD: Final = "withheld"  # in it: examples that could not be redacted, sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """What call_llm gives back: a response, or a stream that ends in one."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from capture_app.exceptions import UnexpectedAnswer
+from capture_app.metrics import count_capture_failure
 from capture_app.providers.base import Completion, CompletionBuilder, StreamDelta
 
 
@@ -19,19 +22,35 @@ class LLMResponse(NamedTuple):
     finish_reason: str | None
     latency_ms: int  # the provider's own time
     example_id: str | None  # None: not captured, because it was not asked for or could not be kept
+    cost_usd: float | None = None  # by TRAINING_CAPTURE["PRICES"]; None when it cannot be told
+
+
+class Ending(NamedTuple):
+    """How a stream ended."""
+
+    completion: Completion
+    partial: bool  # before the provider said why it ended
+    first_token_ns: int | None  # time.perf_counter_ns() when the first piece of an answer came
 
 
 # Makes the response of a finished or abandoned stream, recording it on the way.
-Finish = Callable[[Completion, bool], LLMResponse]
+Finish = Callable[[Ending], LLMResponse]
+# Is told the error of a stream that failed.
+Fail = Callable[[BaseException], None]
+Item = TypeVar("Item")
 
 
-class _StreamState:
-    """What both kinds of stream share: gather deltas, and finish exactly once."""
+class _StreamRecorder(Generic[Item]):
+    """What all recorded streams share: they pass items on, gather the deltas in them, and finish exactly once."""
 
-    def __init__(self, finish: Finish) -> None:
-        self._builder = CompletionBuilder()
+    def __init__(self, to_delta: Callable[[Item], StreamDelta], finish: Finish, fail: Fail) -> None:
+        self._to_delta = to_delta
         self._finish = finish
+        self._fail = fail
+        self._builder = CompletionBuilder()
+        self._first_token_ns: int | None = None
         self._closed = False
+        self._is_readable = True
         self._response: LLMResponse | None = None
 
     @property
@@ -45,53 +64,70 @@ class _StreamState:
             raise RuntimeError("The stream has not ended yet: read it to its end, or close it, first.")
         return self._response
 
-    def _end(self, *, partial: bool) -> None:
+    def _take(self, item: Item) -> None:
+        try:
+            delta = self._to_delta(item)
+            if self._first_token_ns is None and (delta.text or delta.tool_calls):
+                self._first_token_ns = time.perf_counter_ns()
+            self._builder.add(delta)
+        except Exception as error:  # what cannot be understood is passed on all the same; there is no example then
+            if self._is_readable and not isinstance(error, UnexpectedAnswer):
+                count_capture_failure(error)
+            self._is_readable = False
+
+    def _end(self) -> None:
         if self._closed:
             return
         self._closed = True
-        if partial and self._builder.is_empty:  # nothing came: nothing to learn from
+        partial = not self._builder.is_finished
+        if not self._is_readable or (partial and self._builder.is_empty):  # nothing to learn from
+            self._fail(GeneratorExit())
             return
-        self._response = self._finish(self._builder.build(), partial)
+        self._response = self._finish(Ending(self._builder.build(), partial, self._first_token_ns))
 
     def _end_for(self, reason: BaseException) -> None:
-        """End as the exception says that came instead of a delta; it goes on to the caller."""
-        if isinstance(reason, StopIteration | StopAsyncIteration):
-            self._end(partial=not self._builder.is_finished)
-        elif isinstance(reason, Exception):
+        """End as the exception says that came instead of an item; it goes on to the caller."""
+        if isinstance(reason, StopIteration | StopAsyncIteration) or not isinstance(reason, Exception):
+            self._end()  # read to its end; or cancelled or interrupted, when the caller gave up
+        elif not self._closed:
             self._closed = True  # the provider failed: there is no example
-        else:
-            self._end(partial=True)  # cancelled or interrupted: the caller gave up
+            self._fail(reason)
 
     def __del__(self) -> None:  # dropped without close()
         if not getattr(self, "_closed", True):
-            self._end(partial=True)
+            self._end()
 
 
-class LLMStream(_StreamState):
-    """Iterate to receive StreamDelta objects. Recorded at its end; as partial when closed or dropped before."""
+class RecordedStream(_StreamRecorder[Item]):
+    """Passes on what `items` gives. Recorded at its end, or when it is closed or dropped.
 
-    def __init__(self, deltas: Iterator[StreamDelta], finish: Finish) -> None:
-        super().__init__(finish)
-        self._deltas = deltas
+    It is partial when the provider had not yet said why it ended.
+    """
+
+    def __init__(
+        self, items: Iterator[Item], to_delta: Callable[[Item], StreamDelta], finish: Finish, fail: Fail
+    ) -> None:
+        super().__init__(to_delta, finish, fail)
+        self._items = items
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> StreamDelta:
+    def __next__(self) -> Item:
         if self._closed:
             raise StopIteration
         try:
-            delta = next(self._deltas)
+            item = next(self._items)
         except BaseException as reason:
             self._end_for(reason)
             raise
-        self._builder.add(delta)
-        return delta
+        self._take(item)
+        return item
 
     def close(self) -> None:
         """Stop here. What came so far is recorded as partial."""
-        self._end(partial=True)
-        close = getattr(self._deltas, "close", None)
+        self._end()
+        close = getattr(self._items, "close", None)
         if close is not None:
             close()
 
@@ -104,31 +140,33 @@ class LLMStream(_StreamState):
         self.close()
 
 
-class AsyncLLMStream(_StreamState):
-    """As LLMStream, with `async for`. A cancelled task leaves a partial example."""
+class AsyncRecordedStream(_StreamRecorder[Item]):
+    """As RecordedStream, with `async for`. A cancelled task leaves a partial example."""
 
-    def __init__(self, deltas: AsyncIterator[StreamDelta], finish: Finish) -> None:
-        super().__init__(finish)
-        self._deltas = deltas
+    def __init__(
+        self, items: AsyncIterator[Item], to_delta: Callable[[Item], StreamDelta], finish: Finish, fail: Fail
+    ) -> None:
+        super().__init__(to_delta, finish, fail)
+        self._items = items
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> StreamDelta:
+    async def __anext__(self) -> Item:
         if self._closed:
             raise StopAsyncIteration
         try:
-            delta = await anext(self._deltas)
+            item = await anext(self._items)
         except BaseException as reason:
             self._end_for(reason)
             raise
-        self._builder.add(delta)
-        return delta
+        self._take(item)
+        return item
 
     async def aclose(self) -> None:
         """Stop here. What came so far is recorded as partial."""
-        self._end(partial=True)
-        close = getattr(self._deltas, "aclose", None)
+        self._end()
+        close = getattr(self._items, "aclose", None)
         if close is not None:
             await close()
 
@@ -139,3 +177,21 @@ class AsyncLLMStream(_StreamState):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _itself(delta: StreamDelta) -> StreamDelta:
+    return delta
+
+
+class LLMStream(RecordedStream[StreamDelta]):
+    """Iterate to receive StreamDelta objects; `response` is the whole answer once it has ended."""
+
+    def __init__(self, deltas: Iterator[StreamDelta], finish: Finish, fail: Fail) -> None:
+        super().__init__(deltas, _itself, finish, fail)
+
+
+class AsyncLLMStream(AsyncRecordedStream[StreamDelta]):
+    """As LLMStream, with `async for`."""
+
+    def __init__(self, deltas: AsyncIterator[StreamDelta], finish: Finish, fail: Fail) -> None:
+        super().__init__(deltas, _itself, finish, fail)

@@ -42,7 +42,9 @@ class Completion(NamedTuple):
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
     finish_reason: str | None = None
-    response_id: str | None = None
+    response_id: str | None = None  # of the answer: "chatcmpl-..."
+    request_id: str | None = None  # of the HTTP request, which a provider's support asks for
+    retries: int | None = None  # how often it was asked again before this answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class StreamDelta:
     reasoning_tokens: int | None = None
     finish_reason: str | None = None
     response_id: str | None = None
+    request_id: str | None = None
+    retries: int | None = None
 
 
 _SCALARS = (
@@ -78,6 +82,8 @@ _SCALARS = (
     "reasoning_tokens",
     "finish_reason",
     "response_id",
+    "request_id",
+    "retries",
 )
 
 

@@ -1,13 +1,14 @@
 """Any service that speaks OpenAI's chat completions, through the official SDK."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
 
-from capture_app.exceptions import UnexpectedAnswer
-from capture_app.providers.base import Completion, CompletionRequest, Provider, StreamDelta, ToolCallDelta
+from capture_app.openai_api.chat import completion_from, delta_from
+from capture_app.openai_api.http import http_facts
+from capture_app.providers.base import Completion, CompletionRequest, Provider, StreamDelta
 
 
 class OpenAICompatibleProvider(Provider):
@@ -23,22 +24,24 @@ class OpenAICompatibleProvider(Provider):
         self._async_clients: dict[asyncio.AbstractEventLoop, tuple[openai.AsyncOpenAI, AsyncIterator[None]]] = {}
 
     def complete(self, request: CompletionRequest) -> Completion:
-        return _completion(self._client.chat.completions.create(**_arguments(request)))
+        return _completion(self._client.chat.completions.with_raw_response.create(**_arguments(request)))
 
     async def acomplete(self, request: CompletionRequest) -> Completion:
         client = await self._async_client()
-        return _completion(await client.chat.completions.create(**_arguments(request)))
+        return _completion(await client.chat.completions.with_raw_response.create(**_arguments(request)))
 
     def stream(self, request: CompletionRequest) -> Iterator[StreamDelta]:
         with self._client.chat.completions.create(**_stream_arguments(request)) as chunks:
+            facts = http_facts(chunks.response)
             for chunk in chunks:
-                yield _delta(chunk)
+                yield delta_from(chunk, **facts)
 
     async def astream(self, request: CompletionRequest) -> AsyncIterator[StreamDelta]:
         client = await self._async_client()
         async with await client.chat.completions.create(**_stream_arguments(request)) as chunks:
+            facts = http_facts(chunks.response)
             async for chunk in chunks:
-                yield _delta(chunk)
+                yield delta_from(chunk, **facts)
 
     async def _async_client(self) -> openai.AsyncOpenAI:
         loop = asyncio.get_running_loop()
@@ -76,52 +79,4 @@ def _stream_arguments(request: CompletionRequest) -> dict[str, Any]:
 
 
 def _completion(answer: Any) -> Completion:
-    if not getattr(answer, "choices", None):
-        raise UnexpectedAnswer(f"The provider answered without a choice: {str(answer)[:500]} There is no example.")
-    choice = answer.choices[0]
-    message = choice.message
-    return Completion(
-        text=message.content or "",
-        tool_calls=[call.model_dump(exclude_none=True) for call in message.tool_calls or ()],
-        model=answer.model or "",
-        finish_reason=choice.finish_reason,
-        response_id=answer.id,
-        **_usage(answer.usage),
-    )
-
-
-def _delta(chunk: Any) -> StreamDelta:
-    # The chunk that carries the usage has no choice; of several answers (n=2) the first is the example.
-    choice = next((choice for choice in chunk.choices or () if not choice.index), None)
-    delta = choice.delta if choice else None
-    return StreamDelta(
-        text=(delta.content if delta else None) or "",
-        tool_calls=[_tool_call_delta(*call) for call in enumerate((delta.tool_calls if delta else None) or ())],
-        finish_reason=choice.finish_reason if choice else None,
-        model=chunk.model or None,
-        response_id=chunk.id or None,
-        **_usage(chunk.usage),
-    )
-
-
-def _tool_call_delta(place: int, call: Any) -> ToolCallDelta:
-    function = call.function
-    return ToolCallDelta(
-        index=place if call.index is None else call.index,  # some servers leave it out
-        id=call.id,
-        name=function.name if function else None,
-        arguments=(function.arguments if function else None) or "",
-    )
-
-
-def _usage(usage: Any) -> Mapping[str, int | None]:
-    if usage is None:
-        return {}
-    prompt_details = usage.prompt_tokens_details
-    completion_details = usage.completion_tokens_details
-    return {
-        "input_tokens": usage.prompt_tokens,
-        "output_tokens": usage.completion_tokens,
-        "cached_input_tokens": prompt_details.cached_tokens if prompt_details else None,
-        "reasoning_tokens": completion_details.reasoning_tokens if completion_details else None,
-    }
+    return completion_from(answer.parse())._replace(**http_facts(answer.http_response))

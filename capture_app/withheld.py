@@ -1,0 +1,75 @@
+"""Where examples go whose redaction failed: sealed, so that they are neither lost nor readable.
+
+A line of `quarantine/withheld/<day>-<pid>.jsonl` says in clear only when, why, and which task; the example itself is
+encrypted under a key made from Django's SECRET_KEY.
+"""
+
+import base64
+import fcntl
+import logging
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import orjson
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from capture_app.example import Example
+from capture_app.metrics import count_withheld
+from capture_app.quarantine import FOLDER, WITHHELD
+
+logger = logging.getLogger("capture_app")
+
+_SALT: Final = "capture_app.withheld"
+
+
+def withhold(data_dir: Path, example: Example, reason: str) -> None:
+    """Keep the example sealed. Raises OSError when it cannot be written."""
+    now = datetime.now(UTC)
+    line = {
+        "id": example.id,
+        "task": example.task,
+        "reason": reason,
+        "withheld_at": now,
+        "sealed": _cipher().encrypt(example.to_json_line()).decode(),
+    }
+    path = data_dir / FOLDER / WITHHELD / f"{now:%Y%m%d}-{os.getpid()}.jsonl"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _append(path, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    count_withheld()
+    logger.error(
+        "An example could not be redacted and is withheld, sealed, in quarantine: %s.",
+        reason,
+        extra={"example_id": example.id},
+    )
+
+
+def unseal(sealed: str) -> bytes:
+    """The record behind a line's `sealed`. Raises cryptography's InvalidToken when SECRET_KEY is another one now."""
+    return _cipher().decrypt(sealed.encode())
+
+
+def _append(path: Path, line: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # threads of this process
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        rest = line
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        except BaseException:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _cipher() -> MultiFernet:
+    """The first key seals; the fallbacks open what was sealed before SECRET_KEY changed."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    keys = (salted_hmac(_SALT, "key", secret=secret, algorithm="sha256").digest() for secret in secrets)
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
