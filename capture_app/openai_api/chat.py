@@ -21,6 +21,16 @@ def request_from(body: Mapping[str, Any]) -> CompletionRequest:
     )
 
 
+def body_for(request: CompletionRequest) -> dict[str, Any]:
+    """The body that asks for it."""
+    body: dict[str, Any] = {**request.parameters, "model": request.model, "messages": list(request.messages)}
+    if request.tools:
+        body["tools"] = list(request.tools)
+    if request.response_format:
+        body["response_format"] = request.response_format
+    return body
+
+
 def completion_from(answer: Any) -> Completion:
     """The first choice of a ChatCompletion; raises UnexpectedAnswer when there is none."""
     if not getattr(answer, "choices", None):

@@ -1,0 +1,105 @@
+"""The context of a request: where a call came from, and for whom. Never what was in it."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
+from typing import Any, ClassVar
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.utils.module_loading import import_string
+
+from capture_app.conf import capture_settings
+from capture_app.context import capture_context
+from capture_app.pseudonyms import pseudonym
+
+logger = logging.getLogger("capture_app")
+
+_END = object()
+
+
+class CaptureContextMiddleware:
+    """Puts `path` (without the query) into the context of each request, and `user_id` when USER_ID names a function.
+
+    Put it below AuthenticationMiddleware. Works under WSGI and ASGI, and while a streaming response is sent.
+    """
+
+    sync_capable: ClassVar[bool] = True
+    async_capable: ClassVar[bool] = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if iscoroutinefunction(self):
+            return self._answer(request)
+        facts = _facts(request)
+        with capture_context(**facts):
+            return _while_sent(self._get_response(request), facts)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        # The user may have to be asked for in the database.
+        facts = await sync_to_async(_facts)(request) if capture_settings().user_id else _facts(request)
+        with capture_context(**facts):
+            return _while_sent(await self._get_response(request), facts)
+
+
+def user_pk(request: HttpRequest) -> str | None:
+    """For USER_ID: the primary key of a user who is logged in."""
+    user = getattr(request, "user", None)
+    return str(user.pk) if user is not None and user.is_authenticated else None
+
+
+def pseudonymous_user(request: HttpRequest) -> str | None:
+    """For USER_ID: the pseudonym of a user who is logged in."""
+    found = user_pk(request)
+    return None if found is None else pseudonym(found)
+
+
+def _facts(request: HttpRequest) -> dict[str, Any]:
+    facts: dict[str, Any] = {"path": request.path}
+    dotted_path = capture_settings().user_id
+    if dotted_path:
+        try:
+            user_id = import_string(dotted_path)(request)
+        except Exception as error:  # a page must not fail because its calls cannot be put to a user
+            _say_once(dotted_path, type(error).__name__)
+        else:
+            facts["user_id"] = None if user_id is None else str(user_id)
+    return facts
+
+
+@cache
+def _say_once(dotted_path: str, kind: str) -> None:
+    logger.error("USER_ID %s raised %s; calls are recorded without a user. This is said once.", dotted_path, kind)
+
+
+def _while_sent(response: HttpResponseBase, facts: dict[str, Any]) -> HttpResponseBase:
+    """A streaming response is made while it is sent, when the request's context has ended."""
+    if isinstance(response, StreamingHttpResponse):
+        content: Any = response.streaming_content
+        response.streaming_content = _aiterate(content, facts) if response.is_async else _iterate(content, facts)
+    return response
+
+
+def _iterate(content: Any, facts: dict[str, Any]) -> Iterator[bytes]:
+    parts = iter(content)
+    while True:
+        with capture_context(**facts):
+            part = next(parts, _END)
+        if part is _END:
+            return
+        yield part
+
+
+async def _aiterate(content: Any, facts: dict[str, Any]) -> AsyncIterator[bytes]:
+    parts = aiter(content)
+    while True:
+        with capture_context(**facts):
+            part = await anext(parts, _END)
+        if part is _END:
+            return
+        yield part
