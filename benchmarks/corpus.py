@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import orjson
 
+from capture_app.blobs import BlobExtractor
 from capture_app.example import COLUMNS, Example
 from capture_app.providers.base import Completion, CompletionRequest
-from capture_app.recorder import build_example
+from capture_app.recorder import Answer, build_example
 
 LINE_BYTES: Final = 4096  # of one record in the inbox, with its newline
 
@@ -37,15 +38,9 @@ class Call:
 
     def example(self) -> Example:
         messages = [{"role": "system", "content": self.system_prompt}, {"role": "user", "content": self.prompt}]
-        return build_example(
-            CompletionRequest(model=self.model, messages=messages),
-            self.completion,
-            provider="instant",
-            task=self.task,
-            latency_ms=417,
-            training_metadata=self.training_metadata,
-            partial=False,
-        )
+        request = CompletionRequest(model=self.model, messages=messages)
+        answer = Answer(request, self.completion, "instant", self.task, self.training_metadata, latency_ms=417)
+        return build_example(answer, BlobExtractor())
 
     def record(self) -> dict[str, Any]:
         """The example as the dict that is written as one line of JSON."""

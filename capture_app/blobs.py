@@ -38,7 +38,9 @@ class Blob(NamedTuple):
 class BlobExtractor:
     """Takes the blobs out of values; remembers them, and what to say of each beside the messages."""
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_limit", "blobs", "facts")
+
+    def __init__(self, limit: int = 20 * 2**20) -> None:
         self.blobs: dict[str, Blob] = {}  # by hash: to be stored
         self.facts: dict[str, dict[str, Any]] = {}  # by hash: media_type, bytes, and kept: False when over the limit
         self._limit = limit  # bytes

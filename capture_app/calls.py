@@ -14,6 +14,7 @@ from capture_app.responses import Ending, LLMResponse
 from capture_app.tracing import CallSpan, start_span
 
 _NS_PER_MS = 1_000_000
+_MAPPINGS = (dict, Mapping)  # in this order: nearly all are dicts, and an abstract class is slow to ask
 _NO_SPAN: AbstractContextManager[None] = nullcontext()  # reentrant and stateless, so one serves all
 
 
@@ -32,8 +33,10 @@ class Call:
 
     def ask(self, complete: Callable[[CompletionRequest], Completion]) -> Completion:
         """The provider's answer; its error goes on to the caller."""
+        if self.span is None:
+            return complete(self.request)
         try:
-            with self.as_parent():
+            with self.span.current():
                 return complete(self.request)
         except BaseException as error:
             self.fail(error)
@@ -41,8 +44,10 @@ class Call:
 
     async def aask(self, complete: Callable[[CompletionRequest], Awaitable[Completion]]) -> Completion:
         """As ask."""
+        if self.span is None:
+            return await complete(self.request)
         try:
-            with self.as_parent():
+            with self.span.current():
                 return await complete(self.request)
         except BaseException as error:
             self.fail(error)
@@ -119,6 +124,6 @@ def begin_call(request: CompletionRequest, *, provider: str, task: str | None, t
 
 def named_task(training_metadata: Any) -> str | None:
     """The task that a call names in its metadata, or the context around it; it picks the route."""
-    task = training_metadata.get("task") if isinstance(training_metadata, dict | Mapping) else None
+    task = training_metadata.get("task") if isinstance(training_metadata, _MAPPINGS) else None
     task = task or current_context().get("task")
     return task if isinstance(task, str) else None

@@ -15,12 +15,21 @@ from capture_app.providers.base import Provider
 
 @register()
 def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
-    """All that is wrong at once, ids capture_app.E001 to E007."""
+    """All that is wrong at once, ids capture_app.E001 to E010."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
         hint = f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}'
         return [Error(f"{SETTING} is no dict.", hint=hint, id="capture_app.E001")]
-    return [*_check_keys(raw), *_check_data_dir(raw), *_check_backends(raw), *_check_routes(raw), *_check_inbox(raw)]
+    return [
+        *_check_keys(raw),
+        *_check_data_dir(raw),
+        *_check_backends(raw),
+        *_check_routes(raw),
+        *_check_inbox(raw),
+        *_check_sizes(raw),
+        *_check_functions(raw),
+        *_check_prices(raw),
+    ]
 
 
 def _check_keys(raw: Mapping[str, Any]) -> Iterator[Error]:
@@ -83,10 +92,48 @@ def _check_inbox(raw: Mapping[str, Any]) -> Iterator[Error]:
             hint="Give the dotted path of a subclass of capture_app.inbox.base.Inbox.",
             id="capture_app.E006",
         )
-    for name in ("SEGMENT_BYTES", "MEMORY_MB"):
+    elif raw.get("INBOX", "").endswith("RedisStreamInbox") and not raw.get("REDIS_URL"):
+        yield Error(
+            "INBOX is the Redis stream, and REDIS_URL is not set.",
+            hint=f"{SETTING}['REDIS_URL'] names the Redis that all hosts share: redis://host:6379/0",
+            id="capture_app.E010",
+        )
+
+
+def _check_sizes(raw: Mapping[str, Any]) -> Iterator[Error]:
+    for name in ("SEGMENT_BYTES", "MEMORY_MB", "BLOB_BYTES"):
         size = raw.get(name, 1)
         if type(size) is not int or size < 1:
             yield Error(f"{name} is {size!r}.", hint="It is a whole number, 1 or more.", id="capture_app.E007")
+
+
+def _check_functions(raw: Mapping[str, Any]) -> Iterator[Error]:
+    for name in ("REDACT", "USER_ID"):
+        dotted_path = raw.get(name) or ""
+        problem = _import_problem(dotted_path) if dotted_path else ""
+        if problem:
+            yield Error(
+                f"{name} cannot be used: {problem}",
+                hint="Give the dotted path of a function; docs/formats.md says what it is given.",
+                id="capture_app.E008",
+            )
+
+
+def _check_prices(raw: Mapping[str, Any]) -> Iterator[Error]:
+    prices = raw.get("PRICES", {})
+    for model, price in prices.items() if isinstance(prices, Mapping) else [("PRICES", prices)]:
+        if not _is_price(price):
+            yield Error(
+                f"The price of {model!r} is {price!r}.",
+                hint='A price is {"input": 0.15, "output": 0.6}, USD per million tokens; "cached_input" may be added.',
+                id="capture_app.E009",
+            )
+
+
+def _is_price(price: Any) -> bool:
+    if not isinstance(price, Mapping) or not {"input", "output"} <= set(price) <= {"input", "cached_input", "output"}:
+        return False
+    return all(isinstance(value, int | float) and value >= 0 for value in price.values())
 
 
 def _providers(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -99,10 +146,18 @@ def _names(providers: Mapping[str, Any]) -> str:
 
 
 def _class_problem(dotted_path: Any, base: type) -> str:
+    problem = _import_problem(dotted_path)
+    if problem:
+        return problem
+    found = import_string(dotted_path)
+    return "" if isinstance(found, type) and issubclass(found, base) else f"{dotted_path} is no {base.__name__}"
+
+
+def _import_problem(dotted_path: Any) -> str:
     if not isinstance(dotted_path, str):
         return f"{dotted_path!r} is no dotted path"
     try:
         found = import_string(dotted_path)
     except ImportError as error:
         return str(error)
-    return "" if isinstance(found, type) and issubclass(found, base) else f"{dotted_path} is no {base.__name__}"
+    return "" if callable(found) else f"{dotted_path} cannot be called"

@@ -40,6 +40,8 @@ PRIMARY_KEY: Final = "id"
 JSON_COLUMNS: Final = tuple(name for name, kind in COLUMNS.items() if kind == "JSON")
 
 _MAX_DEPTH = 64
+# Parameters that name who asks, or what to do with the answer, and do not shape it.
+_NOT_SHAPING = frozenset(("user", "safety_identifier", "prompt_cache_key", "metadata", "store", "previous_response_id"))
 
 
 class Example(NamedTuple):
@@ -139,7 +141,12 @@ def llm_signature(provider: str, model: str, settings: Mapping[str, Any]) -> str
     """
     if not settings:
         return _plain_signature(provider, model)
-    return _signature(provider, model, storable(settings))
+    parameters = settings.get("parameters")
+    if not isinstance(parameters, Mapping) or _NOT_SHAPING.isdisjoint(parameters):
+        return _signature(provider, model, storable(settings))
+    shaping = {key: value for key, value in parameters.items() if key not in _NOT_SHAPING}
+    others = {key: value for key, value in settings.items() if key != "parameters"}
+    return llm_signature(provider, model, {**others, "parameters": shaping} if shaping else others)
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,11 @@
 """An OpenTelemetry span per call, named as the GenAI conventions have it, when opentelemetry is installed and set up.
 
+A tracer provider that is set up after the first call is noticed within a second.
+
 A span never holds what was asked or answered: its exporter is not behind the redaction hook.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -15,7 +18,10 @@ try:
 except ImportError:  # an extra that most projects do without
     trace = None  # type: ignore[assignment]
 
-_tracer = trace.get_tracer("gleaner") if trace is not None else None
+# Asking whether a provider was set up costs a microsecond, so it is asked once a second until one is.
+_LOOK_INTERVAL = 1.0  # seconds
+_tracer: Any = None
+_next_look = 0.0
 
 # Parameters of a chat request that the conventions have a name for.
 _PARAMETERS: Final = {
@@ -71,13 +77,27 @@ class CallSpan:
 
 def start_span(request: CompletionRequest, provider: str) -> CallSpan | None:
     """None when nobody would see it."""
-    if _tracer is None or not capture_settings().spans:
+    if _tracer is None and (trace is None or not _look_for_tracer()):
+        return None
+    if not capture_settings().spans:
         return None
     span = _tracer.start_span(f"chat {request.model}", kind=trace.SpanKind.CLIENT)
     if not span.is_recording():
         return None
     span.set_attributes(_request_attributes(request, provider))
     return CallSpan(span)
+
+
+def _look_for_tracer() -> bool:
+    global _tracer, _next_look
+    now = time.monotonic()
+    if now < _next_look:
+        return False
+    _next_look = now + _LOOK_INTERVAL
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return False
+    _tracer = trace.get_tracer("gleaner")
+    return True
 
 
 def _request_attributes(request: CompletionRequest, provider: str) -> Mapping[str, Any]:

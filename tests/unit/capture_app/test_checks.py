@@ -146,7 +146,7 @@ def test_e006_says_when_the_inbox_is_no_dotted_path(capture: Callable[..., None]
     assert "is no dotted path" in error.msg
 
 
-@pytest.mark.parametrize("key", ["SEGMENT_BYTES", "MEMORY_MB"])
+@pytest.mark.parametrize("key", ["SEGMENT_BYTES", "MEMORY_MB", "BLOB_BYTES"])
 @pytest.mark.parametrize("size", [0, -1, 1.5, "1024", None, True])
 def test_e007_wants_a_size_of_one_or_more(capture: Callable[..., None], key: str, size: Any) -> None:
     capture(**{key: size})
@@ -155,3 +155,41 @@ def test_e007_wants_a_size_of_one_or_more(capture: Callable[..., None], key: str
 
     assert (error.id, error.msg) == ("capture_app.E007", f"{key} is {size!r}.")
     assert error.hint == "It is a whole number, 1 or more."
+
+
+@pytest.mark.parametrize("key", ["REDACT", "USER_ID"])
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("tests.no_such_module.redact", "No module named"),
+        ("capture_app.example.TABLE", "cannot be called"),
+        (len, "no dotted path"),
+    ],
+)
+def test_e008_says_which_function_cannot_be_used(
+    capture: Callable[..., None], key: str, path: Any, problem: str
+) -> None:
+    capture(**{key: path})
+
+    [error] = found()
+
+    assert (error.id, key in error.msg, problem in error.msg) == ("capture_app.E008", True, True)
+
+
+@pytest.mark.parametrize(
+    "price", [3, {"input": 1}, {"input": 1, "output": "2"}, {"input": 1, "output": -2}, {"input": 1, "ouput": 2}]
+)
+def test_e009_says_which_price_is_none(capture: Callable[..., None], price: Any) -> None:
+    capture(PRICES={"good": {"input": 1, "cached_input": 0.5, "output": 2}, "small-1": price})
+
+    [error] = found()
+
+    assert (error.id, "'small-1'" in error.msg) == ("capture_app.E009", True)
+
+
+def test_e010_says_that_the_stream_has_no_redis(capture: Callable[..., None]) -> None:
+    capture(INBOX="capture_app.inbox.redis_stream.RedisStreamInbox")
+
+    [error] = found()
+
+    assert (error.id, "REDIS_URL" in error.msg) == ("capture_app.E010", True)
