@@ -131,7 +131,7 @@ def _keep(answer: Answer) -> str:
         try:
             example = redacted(example, conf.redact)
         except Withheld as error:
-            withhold(conf.data_dir, example, str(error))
+            withhold(conf.data_dir, example, extractor.blobs.values() if extractor else (), str(error))
             return example.id
     line = example.to_json_line()
     get_inbox().append(line, _remaining(extractor, line) if extractor else ())

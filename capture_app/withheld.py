@@ -1,22 +1,24 @@
 """Where examples go whose redaction failed: sealed, so that they are neither lost nor readable.
 
-A line of `quarantine/withheld/<day>-<pid>.jsonl` says in clear only when, why, and which task; the example itself is
-encrypted under a key made from Django's SECRET_KEY.
+A line of `quarantine/withheld/<day>-<pid>.jsonl` says in clear only when, why, and which task; the example itself, and
+the images and files in it, are encrypted under a key made from Django's SECRET_KEY.
 """
 
 import base64
 import fcntl
 import logging
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from capture_app.blobs import Blob
 from capture_app.example import Example
 from capture_app.metrics import count_withheld
 from capture_app.quarantine import FOLDER, WITHHELD
@@ -26,7 +28,14 @@ logger = logging.getLogger("capture_app")
 _SALT: Final = "capture_app.withheld"
 
 
-def withhold(data_dir: Path, example: Example, reason: str) -> None:
+class Withholding(NamedTuple):
+    """What is sealed: a record as the inbox would have taken it, and its blobs."""
+
+    line: bytes
+    blobs: list[Blob]
+
+
+def withhold(data_dir: Path, example: Example, blobs: Iterable[Blob], reason: str) -> None:
     """Keep the example sealed. Raises OSError when it cannot be written."""
     now = datetime.now(UTC)
     line = {
@@ -34,7 +43,7 @@ def withhold(data_dir: Path, example: Example, reason: str) -> None:
         "task": example.task,
         "reason": reason,
         "withheld_at": now,
-        "sealed": _cipher().encrypt(example.to_json_line()).decode(),
+        "sealed": _seal(Withholding(example.to_json_line(), [*blobs])),
     }
     path = data_dir / FOLDER / WITHHELD / f"{now:%Y%m%d}-{os.getpid()}.jsonl"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,9 +56,16 @@ def withhold(data_dir: Path, example: Example, reason: str) -> None:
     )
 
 
-def unseal(sealed: str) -> bytes:
-    """The record behind a line's `sealed`. Raises cryptography's InvalidToken when SECRET_KEY is another one now."""
-    return _cipher().decrypt(sealed.encode())
+def unseal(sealed: str) -> Withholding:
+    """What is behind a line's `sealed`. Raises cryptography's InvalidToken when SECRET_KEY is another one now."""
+    content = orjson.loads(_cipher().decrypt(sealed.encode()))
+    blobs = [Blob(sha256, kind, base64.b64decode(encoded)) for sha256, kind, encoded in content["blobs"]]
+    return Withholding(content["line"].encode(), blobs)
+
+
+def _seal(withholding: Withholding) -> str:
+    blobs = [(blob.sha256, blob.media_type, base64.b64encode(blob.content).decode()) for blob in withholding.blobs]
+    return _cipher().encrypt(orjson.dumps({"line": withholding.line.decode(), "blobs": blobs})).decode()
 
 
 def _append(path: Path, line: bytes) -> None:
