@@ -16,7 +16,7 @@ from capture_app.pseudonyms import pseudonym
 
 logger = logging.getLogger("capture_app")
 
-_END = object()
+_END: Any = object()
 
 
 class CaptureContextMiddleware:
@@ -30,11 +30,12 @@ class CaptureContextMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._answer(request)
         facts = _facts(request)
         with capture_context(**facts):

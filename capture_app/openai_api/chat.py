@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Unpack
 
 from capture_app.exceptions import UnexpectedAnswer
-from capture_app.openai_api.http import HTTPFacts
+from capture_app.openai_api.facts import HTTPFacts, Usage
 from capture_app.providers.base import Completion, CompletionRequest, StreamDelta, ToolCallDelta
 
 _APART: Final = ("model", "messages", "tools", "response_format", "stream", "stream_options")
@@ -81,7 +81,7 @@ def _tool_call_delta(place: int, call: Any) -> ToolCallDelta:
     )
 
 
-def _usage(usage: Any) -> Mapping[str, int | None]:
+def _usage(usage: Any) -> Usage:
     if usage is None:
         return {}
     prompt_details = usage.prompt_tokens_details

@@ -16,7 +16,7 @@ from capture_app.calls import Call, begin_call, named_task
 from capture_app.exceptions import CaptureConfigurationError, UnexpectedAnswer
 from capture_app.metrics import count_capture_failure
 from capture_app.openai_api import chat, responses
-from capture_app.openai_api.http import HTTPFacts, http_facts, retries_before
+from capture_app.openai_api.facts import HTTPFacts, http_facts, retries_before
 from capture_app.responses import AsyncRecordedStream, RecordedStream
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any, Final, Unpack
 
 from capture_app.exceptions import UnexpectedAnswer
 from capture_app.messages import Message
-from capture_app.openai_api.http import HTTPFacts
+from capture_app.openai_api.facts import HTTPFacts, Usage
 from capture_app.providers.base import Completion, CompletionRequest, StreamDelta, ToolCallDelta
 
 _APART: Final = ("model", "input", "instructions", "tools", "stream", "stream_options")
@@ -79,7 +79,7 @@ def _last_delta(answer: Any, facts: HTTPFacts) -> StreamDelta:
 def _finish_reason(answer: Any, has_calls: bool) -> str:
     details = getattr(answer, "incomplete_details", None)
     if details is not None and details.reason:
-        return _REASONS.get(details.reason, details.reason)
+        return _REASONS.get(details.reason, str(details.reason))
     return "tool_calls" if has_calls else "stop"
 
 
@@ -98,7 +98,7 @@ def _tool_call(item: Any) -> dict[str, Any]:
     }
 
 
-def _usage(usage: Any) -> Mapping[str, int | None]:
+def _usage(usage: Any) -> Usage:
     if usage is None:
         return {}
     input_details, output_details = usage.input_tokens_details, usage.output_tokens_details

@@ -6,7 +6,7 @@ from typing import Any
 import openai
 
 from capture_app.openai_api.chat import body_for, completion_from, delta_from
-from capture_app.openai_api.http import http_facts
+from capture_app.openai_api.facts import http_facts
 from capture_app.providers.base import Completion, CompletionRequest, Provider, StreamDelta
 from capture_app.providers.per_loop import PerLoop
 

@@ -1,10 +1,19 @@
-"""What HTTP tells of an answer."""
+"""Facts that both APIs tell of an answer, under the names of the fields of Completion and StreamDelta."""
 
 from typing import Any, TypedDict
 
 
-class HTTPFacts(TypedDict):
-    """Fields of Completion and StreamDelta of the same names."""
+class Usage(TypedDict, total=False):
+    """Tokens; None: the provider does not say."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    reasoning_tokens: int | None
+
+
+class HTTPFacts(TypedDict, total=False):
+    """What HTTP tells."""
 
     request_id: str | None
     retries: int | None
