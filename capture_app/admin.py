@@ -1,9 +1,9 @@
-"""Captured examples, to look at. Nobody adds or edits them here: they come from calls."""
+"""Captured examples and the state of the jobs, to look at. Nobody adds or edits them here: code writes them."""
 
 from django.contrib import admin
 from django.utils.text import Truncator
 
-from capture_app.models import ExampleIndex
+from capture_app.models import ExampleIndex, Job
 from capture_app.read_only_admin import ReadOnlyAdmin
 
 _CELL_CHARACTERS = 90
@@ -28,6 +28,11 @@ class ExampleIndexAdmin(ReadOnlyAdmin):
     @admin.display(ordering="response_preview")
     def response(self, example: ExampleIndex) -> str:
         return Truncator(example.response_preview).chars(_CELL_CHARACTERS)
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ("name", "state", "last_success_at", "started_at", "finished_at", "seconds", "rows", "problem")
 
 
 def _figure(tokens: int | None) -> str:

@@ -8,15 +8,17 @@ Values go there by `pwrite` and not through a memory map, as prometheus_client h
 cuts the file, a map ends the process with SIGBUS, and a write only fails.
 """
 
+import errno
 import fcntl
 import logging
 import os
 import struct
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import count as count_from
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +26,8 @@ logger = logging.getLogger("capture_app")
 
 FOLDER: Final = "metrics"
 
-_VALUE = struct.Struct("<Q")
+_pack_value = struct.Struct("<Q").pack
 _RECORD = struct.Struct("<Q120s")  # value, then the name in UTF-8; 32 of them make a block, so none lies across two
-_NAME_BYTES = 120
 # Taken from the disk when the file is made: when it is full, the failures that follow must still be counted.
 _ALLOCATED = 4096  # bytes
 _RETRY_AFTER = 10.0  # seconds between attempts to get a file
@@ -35,104 +36,95 @@ _RETRY_AFTER = 10.0  # seconds between attempts to get a file
 class Counters:
     """What this process counts, by name. No method raises because of a disk or a setting; threads may share it.
 
-    A forked child starts from nothing, for what its parent counted is in the parent's file.
+    A name has up to 120 bytes of UTF-8. A forked child must start anew: what its parent counted its parent's file has.
     """
 
     def __init__(self, folder: Callable[[], Path]) -> None:
         self._folder = folder
         self.start_anew()
-        os.register_at_fork(after_in_child=self.start_anew)
 
     def start_anew(self) -> None:
         """Forget what was counted, and let go of the file."""
-        # Reentrant: garbage collection may run in the middle of a count and drop a stream, which then counts itself. New:
-        # at the fork another thread may have held the old one.
+        # Reentrant, for garbage may be collected during a count: a stream among it is then recorded and counted.
+        # A new one, for at a fork another thread may hold the old.
         self._lock = threading.RLock()
-        self._counts: Counter[str] = Counter()
+        self._counts: defaultdict[str, int] = defaultdict(int)
         self._file: _CountFile | None = None
-        self._next_try = 0.0
+        self._places: Mapping[str, tuple[int, int]] = {}  # the file's, as long as nothing is wrong with it
+        self._descriptor = -1
         self._problem = ""
+        self._next_try = 0.0
 
     def add(self, name: str) -> None:
         """Count one more."""
         with self._lock:
-            self._counts[name] += 1
+            self._counts[name] = count = self._counts[name] + 1
             try:
-                if self._file is not None:
-                    self._file.add(name)
-                else:
-                    self._open()
-                problem = ""
-            except Exception as error:  # a wrong setting or a full disk must not reach the call that is counted
-                problem = str(error)
-            changed, self._problem = bool(problem) != bool(self._problem), problem
-        if changed:
-            self._tell(problem)
+                place, before = self._places[name]
+                os.pwrite(self._descriptor, _pack_value(before + count), place)
+            except (KeyError, OSError):  # the first of its name, or something is wrong
+                news = self._catch_up()
+            else:
+                return
+        if news:
+            logger.warning(news)
 
     def own(self) -> dict[str, int]:
         """What this process has counted."""
         with self._lock:
             return dict(self._counts)
 
-    def _open(self) -> None:
-        if self._problem and time.monotonic() < self._next_try:
-            raise OSError(self._problem)
-        self._next_try = time.monotonic() + _RETRY_AFTER
-        file = _CountFile(self._folder())
-        for name, number in self._counts.items():
-            file.add(name, number)
-        self._file = file
-
-    def _tell(self, problem: str) -> None:
-        if problem:
-            logger.warning(
-                "Counts cannot be written: %s. Calls are captured all the same; until this is mended /metrics shows "
-                "too little.",
-                problem,
+    def _catch_up(self) -> str:
+        """Write all counts; what there is to log about it."""
+        problem_before, self._problem, self._places = self._problem, "", {}
+        try:
+            self._write_all(problem_before)
+        except Exception as error:  # a wrong setting or a full disk must not reach the call that is counted
+            self._problem = str(error)
+        if self._problem and not problem_before:
+            return (
+                f"Counts cannot be written: {self._problem}. Calls are captured all the same; until this is mended, "
+                "/metrics shows too little."
             )
-        else:
-            logger.info("Counts are written again, with those of the meantime.")
+        return "" if self._problem or not problem_before else "Counts are written again, with those of the meantime."
+
+    def _write_all(self, problem_before: str) -> None:
+        if problem_before and time.monotonic() < self._next_try:
+            raise OSError(problem_before)
+        self._next_try = time.monotonic() + _RETRY_AFTER
+        if self._file is None:
+            self._file = _CountFile(self._folder())
+        self._file.write(self._counts)
+        self._descriptor, self._places = self._file.descriptor, self._file.places
 
 
 class _CountFile:
     """One process's file. The descriptor, and with it the lock, lives exactly as long as this object."""
 
+    descriptor: int
+
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = _free_file(folder)
-        records = list(_records(os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)))
-        self._values = {name: value for name, value, _ in records}
-        self._places = {name: place for name, _, place in records}
-        self._end = max(self._places.values(), default=-_RECORD.size) + _RECORD.size
-        self._unwritten: set[str] = set()
+        self.descriptor = _free_file(folder)
+        content = os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+        # Of each name, where its value is in the file, and what it was when this process took the file over.
+        self.places = {name: (place, value) for name, value, place in _records(content)}
 
-    def add(self, name: str, number: int = 1) -> None:
-        """Raises OSError when the file did not take the new value; the next one that works brings it along."""
-        value = self._values[name] = self._values.get(name, 0) + number
-        try:
-            if name in self._places:
-                os.pwrite(self._descriptor, _VALUE.pack(value), self._places[name])
-            else:
-                self._append(name)
-        except OSError:
-            self._unwritten.add(name)
-            raise
-        if self._unwritten:
-            self._write_rest()
+    def write(self, counts: Mapping[str, int]) -> None:
+        """Write what this process has counted, on top of what was there. Raises OSError."""
+        for name, count in counts.items():
+            place, before = self.places.get(name) or (self._end(), 0)
+            record = _RECORD.pack(before + count, name.encode("utf-8", "replace"))
+            if os.pwrite(self.descriptor, record, place) < len(record):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.places[name] = place, before
 
-    def _append(self, name: str) -> None:
-        os.pwrite(self._descriptor, _RECORD.pack(self._values[name], _encoded(name)), self._end)
-        self._places[name] = self._end
-        self._end += _RECORD.size
-
-    def _write_rest(self) -> None:
-        late, self._unwritten = self._unwritten, set()
-        for name in late:
-            self.add(name, 0)
+    def _end(self) -> int:
+        return max((place + _RECORD.size for place, _ in self.places.values()), default=0)
 
     def __del__(self) -> None:
-        if hasattr(self, "_descriptor"):
-            os.close(self._descriptor)
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
 
 
 def sum_counts(folder: Path) -> dict[str, int]:
@@ -146,7 +138,7 @@ def sum_counts(folder: Path) -> dict[str, int]:
 
 def _free_file(folder: Path) -> int:
     """The descriptor of the first file that no living process owns, locked; a new file when there is none."""
-    for number in count():
+    for number in count_from(0):
         path = folder / f"{number:04d}.counts"
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -156,14 +148,13 @@ def _free_file(folder: Path) -> int:
             raise
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.posix_fallocate(descriptor, 0, _ALLOCATED)
-            return descriptor
         except BlockingIOError:  # a living process's
             os.close(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-    raise AssertionError  # count() has no end
+            continue
+        with suppress(OSError):  # on a full disk the values stay in memory until there is room
+            os.posix_fallocate(descriptor, 0, _ALLOCATED)
+        return descriptor
+    raise AssertionError  # count_from() has no end
 
 
 def _records(content: bytes) -> Iterator[tuple[str, int, int]]:
@@ -172,7 +163,3 @@ def _records(content: bytes) -> Iterator[tuple[str, int, int]]:
         value, name = _RECORD.unpack_from(content, place)
         if name[0]:
             yield name.rstrip(b"\0").decode("utf-8", "replace"), value, place
-
-
-def _encoded(name: str) -> bytes:
-    return name.encode("utf-8", "replace")[:_NAME_BYTES]

@@ -21,5 +21,9 @@ class LiveDatabaseBusy(LiveDatabaseError):
     """Another process held the live database's lock for longer than the time allowed."""
 
 
+class JobBusy(CaptureError):
+    """Another run of the same job is at work. Nothing was changed."""
+
+
 class UnexpectedAnswer(CaptureError):
     """A provider answered with something that is no answer to the call."""

@@ -1,21 +1,64 @@
-"""Counts of what went wrong in this process. A failure is logged when its cause appears, and then only counted."""
+"""What capture counts: calls kept, calls lost by cause, examples withheld.
+
+A failure is logged when its cause appears, and then only counted. Nothing here imports prometheus_client: that costs
+tens of milliseconds, and only /metrics needs it (see exposition.py).
+"""
 
 import logging
+import os
 import threading
-from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.signals import setting_changed
+
+from capture_app.conf import SETTING, capture_settings
+from capture_app.counters import FOLDER, Counters, sum_counts
 
 logger = logging.getLogger("capture_app")
 
-_lock = threading.Lock()
-_capture_failures: Counter[str] = Counter()
+# Names in the files of counters.py; they stay as they are, for old files are read too.
+_CAPTURED: Final = "captured"
+_WITHHELD: Final = "withheld"
+_FAILED: Final = "failed "  # and the cause
+
+_CAUSE_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureCounts:
+    """What all processes of this host have counted since the first of them."""
+
+    captured: int = 0  # examples in the inbox
+    withheld: int = 0  # examples that could not be redacted
+    failures: dict[str, int] = field(default_factory=dict)  # by cause: answered calls whose example was not kept
+
+
+def _folder() -> Path:
+    return capture_settings().data_dir / FOLDER
+
+
+_counters = Counters(_folder)
+_lock = threading.RLock()  # reentrant as that of Counters, and for the same reason
 _open_causes: set[str] = set()
+
+
+def count_capture() -> None:
+    """Count an example that is in the inbox."""
+    _counters.add(_CAPTURED)
+
+
+def count_withheld() -> None:
+    """Count an example that could not be redacted, and went to quarantine."""
+    _counters.add(_WITHHELD)
 
 
 def count_capture_failure(error: Exception) -> None:
     """Count a call whose example could not be kept; log its cause unless it is already known to be failing."""
     cause = _cause(error)
+    _counters.add(_FAILED + cause)
     with _lock:
-        _capture_failures[cause] += 1
         first = cause not in _open_causes
         _open_causes.add(cause)
     if first:
@@ -24,14 +67,6 @@ def count_capture_failure(error: Exception) -> None:
             cause,
             exc_info=error,
         )
-
-
-def count_capture() -> None:
-    """Count an example that is in the inbox."""
-
-
-def count_withheld() -> None:
-    """Count an example that could not be redacted."""
 
 
 def note_capture_success() -> None:
@@ -47,15 +82,45 @@ def note_capture_success() -> None:
 
 def capture_failures_total() -> dict[str, int]:
     """Examples that this process could not keep, by cause."""
-    with _lock:
-        return dict(_capture_failures)
+    return _counts(_counters.own()).failures
 
 
 def total() -> int:
     return sum(capture_failures_total().values())
 
 
+def capture_counts() -> CaptureCounts:
+    """What all processes of this host have counted, the dead ones included. Takes no lock. Raises OSError."""
+    return _counts(sum_counts(_folder()))
+
+
+def _counts(by_name: dict[str, int]) -> CaptureCounts:
+    return CaptureCounts(
+        captured=by_name.get(_CAPTURED, 0),
+        withheld=by_name.get(_WITHHELD, 0),
+        failures={name.removeprefix(_FAILED): n for name, n in by_name.items() if name.startswith(_FAILED)},
+    )
+
+
 def _cause(error: Exception) -> str:
     root = error.__cause__ or error
     number = f" errno {root.errno}" if isinstance(root, OSError) and root.errno else ""
-    return f"{type(root).__name__}{number}"
+    name = type(root).__name__.encode("ascii", "backslashreplace").decode()
+    return f"{name[:_CAUSE_CHARACTERS]}{number}"
+
+
+def _start_anew() -> None:
+    """In a forked child, whose parent goes on with its own counts."""
+    global _lock
+    _lock = threading.RLock()
+    _open_causes.clear()
+    _counters.start_anew()
+
+
+def _follow_setting(*, setting: str, **kwargs: Any) -> None:
+    if setting == SETTING:
+        _start_anew()
+
+
+os.register_at_fork(after_in_child=_start_anew)
+setting_changed.connect(_follow_setting, dispatch_uid="capture_app.metrics")

@@ -1,4 +1,4 @@
-"""The read model of captured examples, in Django's own database."""
+"""What Django's own database knows: the read model of captured examples, and the state of the regular jobs."""
 
 from django.db import models
 
@@ -17,6 +17,7 @@ class ExampleIndex(models.Model):
     input_tokens = models.BigIntegerField(null=True)
     output_tokens = models.BigIntegerField(null=True)
     latency_ms = models.BigIntegerField("latency (ms)", null=True)
+    cost_usd = models.FloatField("cost (USD)", null=True)
     prompt_hash = models.TextField()
     conversation_id = models.TextField(blank=True)
     user_id = models.TextField(blank=True)
@@ -35,3 +36,29 @@ class ExampleIndex(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.id}"
+
+
+class Job(models.Model):
+    """What a regular job did last. One row per job and no history; jobs.py writes it."""
+
+    name = models.TextField(primary_key=True)
+    started_at = models.DateTimeField(null=True)  # of the last run that began
+    finished_at = models.DateTimeField(null=True)  # of the last run that ended, well or not
+    last_success_at = models.DateTimeField(null=True)
+    seconds = models.FloatField(null=True)  # that the last finished run took
+    rows = models.BigIntegerField(null=True)  # of the last success; of a check, the problems it found
+    problem = models.TextField(blank=True)  # why the last run failed, "" when it did not; names of errors, no content
+    notes = models.JSONField(default=dict)  # what the job wants to know in its next run
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> str:
+        """`failed`, `ok`, or `running`, which is also what a run looks like that was killed."""
+        if self.started_at and (self.finished_at is None or self.started_at > self.finished_at):
+            return "running"
+        return "failed" if self.problem else "ok"

@@ -1,5 +1,6 @@
 """The verbs of capture_app. Commands, tasks and the admin call these and nothing below them."""
 
+import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from capture_app.drain import Drained, drain_group, drain_leftovers
 from capture_app.duckdb_files import with_enough_memory
 from capture_app.example import TABLE
 from capture_app.inbox import get_inbox
-from capture_app.inbox.base import InboxDepth
+from capture_app.inbox.base import ForwardReport, InboxDepth
 from capture_app.index import index_examples
+from capture_app.jobs import DRAIN, job, only_run
 from capture_app.live_database import (
     ALIAS,
     create_live_database,
@@ -21,9 +23,13 @@ from capture_app.live_database import (
     live_session,
     lock_live_database,
 )
+from capture_app.metrics import CaptureCounts, capture_counts
 from capture_app.models import ExampleIndex
 from capture_app.progress import Progress, silent
-from capture_app.quarantine import count_quarantined
+from capture_app.quarantine import count_quarantined, count_withheld
+from capture_app.wording import counted
+
+logger = logging.getLogger("capture_app")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +44,15 @@ class DrainReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureStatus:
-    """What waits to be archived."""
+    """What waits to be archived, and what has been counted."""
 
     live_rows: int
+    live_bytes: int
     inbox: InboxDepth
     inbox_rows: int
     quarantined: int
+    withheld: int
+    counts: CaptureCounts  # since this data directory was made
 
 
 def drain_captures(*, progress: Progress = silent) -> DrainReport:
@@ -52,6 +61,27 @@ def drain_captures(*, progress: Progress = silent) -> DrainReport:
     Raises LiveDatabaseError when the database cannot be used; what was not drained stays in the inbox.
     """
     started = time.monotonic()
+    with job(DRAIN) as run:
+        run.started()
+        drained = _drain(progress)
+        run.rows = drained.rows
+    report = DrainReport(
+        rows=drained.rows,
+        batches=drained.batches,
+        quarantined=drained.quarantined,
+        seconds=time.monotonic() - started,
+    )
+    _log(report)
+    return report
+
+
+def drain_captures_alone(*, progress: Progress = silent) -> DrainReport:
+    """As `drain_captures`, for schedules: raises JobBusy while another such drain of this host is at work."""
+    with only_run(DRAIN):
+        return drain_captures(progress=progress)
+
+
+def _drain(progress: Progress) -> Drained:
     inbox, path = get_inbox(), capture_settings().live_database
     drained, batches = Drained(), inbox.seal()
 
@@ -65,12 +95,28 @@ def drain_captures(*, progress: Progress = silent) -> DrainReport:
                     progress("draining", drained.rows, 0)
 
     with_enough_memory(drain, capture_settings().memory_mb)
-    return DrainReport(
-        rows=drained.rows,
-        batches=drained.batches,
-        quarantined=drained.quarantined,
-        seconds=time.monotonic() - started,
-    )
+    return drained
+
+
+def _log(report: DrainReport) -> None:
+    facts = {"rows": report.rows, "seconds": report.seconds, "quarantined": report.quarantined}
+    level = logging.INFO if report.batches else logging.DEBUG  # most drains of a quiet night find nothing
+    logger.log(level, "Drained %s in %.1f s.", counted(report.rows, "example"), report.seconds, extra=facts)
+    if report.quarantined:
+        logger.warning(
+            "%s could not be stored; quarantine/ has what came, with the reason.",
+            counted(report.quarantined, "record"),
+            extra=facts,
+        )
+
+
+def forward_captures() -> ForwardReport:
+    """Bring what this host kept for itself while the inbox that all hosts share could not be reached into that inbox.
+
+    Raises CaptureConfigurationError when the inbox is no shared one, ForwardingBusy while another process does it,
+    InboxError when the inbox still cannot be reached; what was not forwarded stays where it is.
+    """
+    return get_inbox().forward()
 
 
 def rotate_live_database(*, db_path: Path, sealed: Path) -> float | None:
@@ -97,15 +143,24 @@ def index_live_database() -> tuple[str, int]:
             return found, index_examples(connection, f"{ALIAS}.{TABLE}", found)
 
 
+def count_live_rows(*, db_path: Path | None = None) -> int:
+    """Rows in the live database. Takes its lock for a moment."""
+    with lock_live_database(db_path or capture_settings().live_database) as live:
+        return live.count_rows()
+
+
 def capture_status(*, db_path: Path | None = None) -> CaptureStatus:
-    """Rows in the live database and in the inbox, and records in quarantine."""
+    """Rows in the live database and in the inbox, records in quarantine, and examples withheld."""
     conf = capture_settings()
-    with lock_live_database(db_path or conf.live_database) as live:
-        live_rows = live.count_rows()
+    db_path = db_path or conf.live_database
+    live_rows = count_live_rows(db_path=db_path)
     inbox = get_inbox()
     return CaptureStatus(
         live_rows=live_rows,
+        live_bytes=db_path.stat().st_size if db_path.exists() else 0,
         inbox=inbox.depth(),
         inbox_rows=inbox.count_rows(),
         quarantined=count_quarantined(conf.data_dir),
+        withheld=count_withheld(conf.data_dir),
+        counts=capture_counts(),
     )

@@ -7,12 +7,15 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from training_archive.conf import DEFAULT_COMPRESSLEVEL, KEYS, SETTING
+from training_archive.conf import DEFAULT_COMPRESSLEVEL, DEFAULT_LIMITS, KEYS, SETTING
+
+_MOST = 1e15  # what is above it, as infinity is, was not meant
+_MOST_TIME = 1e6  # hours or minutes
 
 
 @register()
 def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
-    """All that is wrong at once, ids training_archive.E001 to E003."""
+    """All that is wrong at once, ids training_archive.E001 to E004."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
         return [Error(f"{SETTING} is no dict.", hint="Leave it out to take the defaults.", id="training_archive.E001")]
@@ -36,4 +39,17 @@ def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
                 id="training_archive.E003",
             )
         )
+    found += [
+        Error(
+            f"{SETTING}[{key!r}] is {raw[key]!r}.",
+            hint="It is a number above 0: hours, minutes or bytes, as its name says.",
+            id="training_archive.E004",
+        )
+        for key in DEFAULT_LIMITS
+        if key in raw and not _is_limit(key, raw[key])
+    ]
     return found
+
+
+def _is_limit(key: str, value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < (_MOST if key.endswith("BYTES") else _MOST_TIME)

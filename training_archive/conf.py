@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +12,17 @@ from capture_app.conf import capture_settings
 
 SETTING: Final = "TRAINING_ARCHIVE"
 ZIP_NAME: Final = "llm_training_dataset.zip"
+SEALED_FOLDER: Final = "sealed"  # beside the live database
 DEFAULT_COMPRESSLEVEL: Final = 9
 
-KEYS = frozenset({"ZIP_PATH", "COMPRESSLEVEL"})
+# What the freshness check allows.
+DEFAULT_LIMITS: Final[Mapping[str, float]] = {
+    "MAX_AGE_HOURS": 26,  # a day, and time for a long run
+    "MAX_INBOX_MINUTES": 15,  # drains run each minute
+    "MAX_INBOX_BYTES": 2**30,
+}
+
+KEYS = frozenset({"ZIP_PATH", "COMPRESSLEVEL", *DEFAULT_LIMITS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +31,19 @@ class ArchiveSettings:
 
     zip_path: Path  # default: beside the live database
     compresslevel: int  # 1 (fast) to 9 (small)
+    max_age: timedelta  # of the last archive run that succeeded, while something waits for one
+    max_inbox_age: timedelta  # of the record that waits longest in the inbox
+    max_inbox_bytes: int
 
 
 def archive_settings() -> ArchiveSettings:
     """TRAINING_ARCHIVE as it stands now."""
     raw: Mapping[str, Any] = getattr(settings, SETTING, {})
+    limits = {key: raw.get(key, default) for key, default in DEFAULT_LIMITS.items()}
     return ArchiveSettings(
         zip_path=Path(raw.get("ZIP_PATH", capture_settings().data_dir / ZIP_NAME)),
         compresslevel=raw.get("COMPRESSLEVEL", DEFAULT_COMPRESSLEVEL),
+        max_age=timedelta(hours=limits["MAX_AGE_HOURS"]),
+        max_inbox_age=timedelta(minutes=limits["MAX_INBOX_MINUTES"]),
+        max_inbox_bytes=int(limits["MAX_INBOX_BYTES"]),
     )

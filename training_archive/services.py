@@ -1,5 +1,6 @@
 """The verbs of training_archive. Commands, tasks and everything downstream call these."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from filelock import FileLock, Timeout
 
@@ -17,7 +19,8 @@ from capture_app.duckdb_files import is_duckdb_file, table_comment
 from capture_app.example import TABLE
 from capture_app.files import fsync_directory, scratch_directory, write_atomically
 from capture_app.index import index_examples
-from capture_app.models import ExampleIndex
+from capture_app.jobs import ARCHIVE, describe, job
+from capture_app.models import ExampleIndex, Job
 from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 from capture_app.services import (
@@ -27,8 +30,9 @@ from capture_app.services import (
     index_live_database,
     rotate_live_database,
 )
+from capture_app.wording import counted
 from training_archive.chunks import CHUNK_SUFFIX, Sidecar, attach_chunk, check_chunk, chunk_name, compact, is_chunk_name
-from training_archive.conf import archive_settings
+from training_archive.conf import SEALED_FOLDER, archive_settings
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk
 from training_archive.reader import CHUNK, attached_chunks, reading_session
@@ -43,7 +47,8 @@ from training_archive.zip_archive import (
     read_sidecar,
 )
 
-SEALED_FOLDER: Final = "sealed"
+logger = logging.getLogger("training_archive")
+
 _TARGET_SUFFIX: Final = ".target"  # beside a sealed file: the ZIP that it was last being appended to
 
 
@@ -84,13 +89,14 @@ class ArchiveStatus:
     """Where the examples are, from the inbox to the ZIP."""
 
     capture: CaptureStatus
+    jobs: list[Job]  # by name
     sealed_files: int
     zip_path: Path
     zip_size: int  # bytes; 0 when there is no ZIP yet
     chunks: int
     rows: int
     last_chunk_at: datetime | None  # aware
-    problem: str  # why the ZIP's figures are missing; "" when they are not
+    problem: str  # why the figures of the ZIP or of the jobs are missing; "" when they are not
 
     @property
     def last_chunk_age(self) -> timedelta | None:
@@ -115,26 +121,45 @@ def archive_training_data(
     """
     started = time.monotonic()
     conf = archive_settings()
-    live_path = _absolute(capture_settings().live_database)
-    db_path, zip_path = _absolute(db_path or live_path), _absolute(zip_path or conf.zip_path)
+    live_path, usual_zip = _absolute(capture_settings().live_database), _absolute(conf.zip_path)
+    db_path, zip_path = _absolute(db_path or live_path), _absolute(zip_path or usual_zip)
     level = conf.compresslevel if compresslevel is None else compresslevel
-    if db_path != live_path and not is_duckdb_file(db_path):
-        raise ArchiveError(f"There is no DuckDB database at {db_path}. Nothing was changed; check --db-path.")
-    if zip_path.exists() and not zip_path.is_file():
-        raise ArchiveError(f"{zip_path} is no file. Nothing was changed; check --zip-path.")
     folder = db_path.parent / SEALED_FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _only_run(folder, zip_path):
-        drained_rows = drain_captures(progress=progress).rows if db_path == live_path else 0
-        sealed = folder / (chunk_name(datetime.now(UTC), _taken_names(folder, zip_path)) + CHUNK_SUFFIX)
-        lock_seconds = rotate_live_database(db_path=db_path, sealed=sealed)
-        chunks = _store_all(_sealed_files(folder), zip_path, level, progress)
-    return ArchiveReport(
+    is_usual = (db_path, zip_path) == (live_path, usual_zip)
+    with job(ARCHIVE, refusal=ArchiveBusy, recorded=is_usual) as run:
+        _refuse_odd_paths(db_path, live_path, zip_path)
+        with _only_run(folder, zip_path):
+            run.started()
+            drained_rows = drain_captures(progress=progress).rows if db_path == live_path else 0
+            sealed = folder / (chunk_name(datetime.now(UTC), _taken_names(folder, zip_path)) + CHUNK_SUFFIX)
+            lock_seconds = rotate_live_database(db_path=db_path, sealed=sealed)
+            chunks = _store_all(_sealed_files(folder), zip_path, level, progress)
+        run.rows = sum(chunk.rows for chunk in chunks)
+    report = ArchiveReport(
         zip_path=zip_path,
         chunks=chunks,
         drained_rows=drained_rows,
         rotation_lock_seconds=lock_seconds,
         seconds=time.monotonic() - started,
+    )
+    _log(report)
+    return report
+
+
+def _refuse_odd_paths(db_path: Path, live_path: Path, zip_path: Path) -> None:
+    if db_path != live_path and not is_duckdb_file(db_path):
+        raise ArchiveError(f"There is no DuckDB database at {db_path}. Nothing was changed; check --db-path.")
+    if zip_path.exists() and not zip_path.is_file():
+        raise ArchiveError(f"{zip_path} is no file. Nothing was changed; check --zip-path.")
+
+
+def _log(report: ArchiveReport) -> None:
+    quarantined = sum(chunk.quarantined_lines for chunk in report.chunks)
+    logger.info(
+        "Archived %s in %.1f s.",
+        counted(report.rows, "example"),
+        report.seconds,
+        extra={"rows": report.rows, "seconds": report.seconds, "quarantined": quarantined},
     )
 
 
@@ -177,22 +202,35 @@ def _problem(member: str, error: ArchiveDamaged) -> Problem:
 def archive_status(*, zip_path: Path | None = None) -> ArchiveStatus:
     """Count what is where. Takes the live database's lock for the moment of a count."""
     zip_path = _absolute(zip_path or archive_settings().zip_path)
-    chunks: list[Sidecar] = []
-    problem = ""
-    try:
-        chunks = _sidecars(zip_path)
-    except ArchiveError as error:  # the other figures are wanted all the more
-        problem = str(error)
+    chunks, zip_problem = _readable_sidecars(zip_path)
+    jobs, job_problem = _recorded_jobs()
     return ArchiveStatus(
         capture=capture_status(),
-        sealed_files=len(_sealed_files(capture_settings().data_dir / SEALED_FOLDER)),
+        jobs=jobs,
+        sealed_files=len(sealed_files()),
         zip_path=zip_path,
         zip_size=zip_path.stat().st_size if zip_path.exists() else 0,
         chunks=len(chunks),
         rows=sum(chunk.rows for chunk in chunks),
         last_chunk_at=max((datetime.fromisoformat(chunk.created_at) for chunk in chunks), default=None),
-        problem=problem,
+        problem=" ".join(filter(None, (zip_problem, job_problem))),
     )
+
+
+def _readable_sidecars(zip_path: Path) -> tuple[list[Sidecar], str]:
+    """The sidecars, or why there are none: the other figures are wanted all the more."""
+    try:
+        return _sidecars(zip_path), ""
+    except ArchiveError as error:
+        return [], str(error)
+
+
+def _recorded_jobs() -> tuple[list[Job], str]:
+    """As _readable_sidecars, for the jobs."""
+    try:
+        return list(Job.objects.all()), ""
+    except DatabaseError as error:
+        return [], f"Django's database does not say what the jobs did: {describe(error)}."
 
 
 def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = silent) -> int:
@@ -203,7 +241,6 @@ def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = 
     """
     zip_path = _absolute(zip_path or archive_settings().zip_path)
     folder = capture_settings().data_dir / SEALED_FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_run(folder, zip_path):
         live_generation, live_rows = index_live_database()
         with transaction.atomic():
@@ -240,6 +277,7 @@ def _absolute(path: Path) -> Path:
 @contextmanager
 def _only_run(folder: Path, zip_path: Path) -> Iterator[None]:
     """Two runs must share neither a sealed folder nor a ZIP."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         zip_path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -256,6 +294,11 @@ def _only_run(folder: Path, zip_path: Path) -> Iterator[None]:
                     "changed, and what is captured is safe where it is. Run this again when that has finished."
                 ) from error
         yield
+
+
+def sealed_files() -> list[Path]:
+    """The configured live databases of the past that are not in the ZIP yet, oldest first."""
+    return _sealed_files(capture_settings().data_dir / SEALED_FOLDER)
 
 
 def _sealed_files(folder: Path) -> list[Path]:

@@ -1,10 +1,27 @@
-"""Celery's view of the services."""
+"""Celery's view of the services. A run that another one refuses is left to that one."""
+
+import logging
 
 from celery import shared_task
 
-from training_archive import services
+from capture_app.exceptions import JobBusy
+from training_archive import freshness, services
+from training_archive.exceptions import ArchiveBusy
+
+logger = logging.getLogger("training_archive")
 
 
 @shared_task(name="training_archive.archive_training_data")
 def archive_training_data() -> None:
-    services.archive_training_data()
+    try:
+        services.archive_training_data()
+    except ArchiveBusy as busy:
+        logger.info("%s", busy)
+
+
+@shared_task(name="training_archive.check_freshness")
+def check_freshness() -> None:
+    try:
+        freshness.check_freshness()
+    except JobBusy as busy:
+        logger.info("%s", busy)

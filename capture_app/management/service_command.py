@@ -17,6 +17,7 @@ from rich.progress import Progress as ProgressBars
 from capture_app.exceptions import CaptureError
 from capture_app.progress import Progress
 
+BUSY = 75  # sysexits' EX_TEMPFAIL: try again later
 INTERRUPTED = 130  # what shells return for Ctrl-C
 
 
@@ -68,11 +69,6 @@ class ServiceCommand(BaseCommand):
 
     def finish(self, result: Any, options: dict[str, Any]) -> None:
         """Raise CommandError here when the result, though printed, is bad news."""
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 example`, `2,000 examples`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _jsonable(value: object) -> Any:

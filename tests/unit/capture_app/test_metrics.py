@@ -2,11 +2,23 @@
 
 import errno
 import logging
+from typing import Any
 
 import pytest
 
+from capture_app import call_llm
 from capture_app.exceptions import InboxError
-from capture_app.metrics import capture_failures_total, count_capture_failure, note_capture_success, total
+from capture_app.metrics import (
+    CaptureCounts,
+    capture_counts,
+    capture_failures_total,
+    count_capture,
+    count_capture_failure,
+    count_withheld,
+    note_capture_success,
+    total,
+)
+from tests.unit.capture_app.processes import in_child
 
 
 def disk_full() -> InboxError:
@@ -87,3 +99,65 @@ def test_recovery_does_not_forget_the_counts() -> None:
     note_capture_success()
 
     assert total() == 1
+
+
+def test_nothing_has_been_counted_where_nothing_was_captured() -> None:
+    assert capture_counts() == CaptureCounts()
+
+
+def test_what_happens_to_calls_is_counted_for_all_processes() -> None:
+    in_child(count_capture)
+    count_capture()
+    count_withheld()
+    count_capture_failure(disk_full())
+    in_child(lambda: count_capture_failure(disk_full()))
+
+    cause = f"OSError errno {errno.ENOSPC}"
+    assert capture_counts() == CaptureCounts(captured=2, withheld=1, failures={cause: 2})
+    assert capture_failures_total() == {cause: 1}
+
+
+def test_a_captured_call_is_counted_once() -> None:
+    call_llm("What is the price?", training_metadata={})
+    call_llm("What is the price?")
+
+    assert capture_counts() == CaptureCounts(captured=1)
+
+
+@pytest.mark.usefixtures("broken_spool")
+def test_a_call_that_is_not_kept_is_a_failure_and_no_capture() -> None:
+    call_llm("What is the price?", training_metadata={})
+
+    counts = capture_counts()
+    assert (counts.captured, sum(counts.failures.values())) == (0, 1)
+
+
+def test_a_forked_child_logs_a_cause_for_itself(caplog: pytest.LogCaptureFixture) -> None:
+    count_capture_failure(disk_full())
+
+    def child() -> tuple[int, int]:
+        caplog.clear()
+        at_first = total()
+        count_capture_failure(disk_full())
+        return at_first, len(logged(caplog, logging.ERROR))
+
+    assert in_child(child) == "(0, 1)"
+
+
+def test_an_odd_name_of_an_error_is_no_problem(caplog: pytest.LogCaptureFixture) -> None:
+    error = type("Störung" + "x" * 500, (Exception,), {})()
+
+    count_capture_failure(error)
+
+    [cause] = capture_counts().failures
+    assert cause.startswith("St\\xf6rung")
+    assert "Counts cannot be written" not in caplog.text
+
+
+def test_a_wrong_setting_is_counted_too(settings: Any) -> None:
+    settings.TRAINING_CAPTURE = {}
+
+    count_capture_failure(ValueError("odd"))
+    count_capture()
+
+    assert capture_failures_total() == {"ValueError": 1}

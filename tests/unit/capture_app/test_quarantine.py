@@ -6,7 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from capture_app.quarantine import BadRecord, count_quarantined, quarantine
+from capture_app import quarantine as module
+from capture_app.quarantine import BadRecord, count_quarantined, count_withheld, quarantine
 
 
 @pytest.mark.parametrize("raw", [b"", b"torn", b"\xff\xfe\0", "zażółć".encode()])
@@ -38,3 +39,29 @@ def test_the_same_batch_again_replaces_its_file(tmp_path: Path) -> None:
     quarantine(tmp_path, generation="one", batch_name="a", records=[bad])
 
     assert count_quarantined(tmp_path) == 1
+
+
+def test_what_was_withheld_is_counted_for_itself(tmp_path: Path) -> None:
+    quarantine(tmp_path, generation="one", batch_name="a", records=[BadRecord(b"torn", "no JSON")])
+    path = tmp_path / "quarantine" / "withheld" / "20260301-1.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b"{}\n{}\n")
+
+    assert (count_quarantined(tmp_path), count_withheld(tmp_path)) == (1, 2)
+
+
+def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    bad = BadRecord(b"torn", "no JSON")
+    quarantine(tmp_path, generation="one", batch_name="a", records=[bad])
+    reads = module._count_lines_once.cache_info
+    before = reads().misses
+    for _ in range(3):
+        assert count_quarantined(tmp_path) == 1
+    quarantine(tmp_path, generation="one", batch_name="a", records=[bad, bad])
+
+    assert count_quarantined(tmp_path) == 2
+    assert reads().misses - before == 2
+
+
+def test_a_file_that_was_removed_meanwhile_has_no_records(tmp_path: Path) -> None:
+    assert module._count_lines(tmp_path / "gone.jsonl") == 0

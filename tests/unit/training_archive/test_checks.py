@@ -45,7 +45,7 @@ def test_e001_says_which_key_is_unknown_and_which_are_known(settings: Any) -> No
     [error] = found()
 
     assert (error.id, error.msg) == ("training_archive.E001", "TRAINING_ARCHIVE has no key 'ZIPPATH'.")
-    assert error.hint == "It has COMPRESSLEVEL, ZIP_PATH."
+    assert error.hint == "It has COMPRESSLEVEL, MAX_AGE_HOURS, MAX_INBOX_BYTES, MAX_INBOX_MINUTES, ZIP_PATH."
 
 
 def test_e002_wants_an_absolute_path(settings: Any) -> None:
@@ -69,7 +69,24 @@ def test_e003_wants_a_level_that_deflate_has(settings: Any, level: Any) -> None:
     assert "from 1 (fast) to 9 (small)" in str(error.hint)
 
 
-def test_everything_wrong_is_said_at_once(settings: Any) -> None:
-    settings.TRAINING_ARCHIVE = {"LEVEL": 1, "ZIP_PATH": "archive.zip", "COMPRESSLEVEL": 0}
+@pytest.mark.parametrize("key", ["MAX_AGE_HOURS", "MAX_INBOX_MINUTES", "MAX_INBOX_BYTES"])
+@pytest.mark.parametrize("limit", [0, -1, "26", None, True, float("inf"), float("nan")])
+def test_e004_wants_a_limit_above_zero(settings: Any, key: str, limit: Any) -> None:
+    settings.TRAINING_ARCHIVE = {key: limit}
 
-    assert [message.id for message in found()] == [f"training_archive.E00{number}" for number in (1, 2, 3)]
+    [error] = found()
+
+    assert (error.id, error.msg) == ("training_archive.E004", f"TRAINING_ARCHIVE[{key!r}] is {limit!r}.")
+    assert "a number above 0" in str(error.hint)
+
+
+def test_limits_that_are_right_pass(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"MAX_AGE_HOURS": 0.5, "MAX_INBOX_MINUTES": 5, "MAX_INBOX_BYTES": 2**40}
+
+    assert found() == []
+
+
+def test_everything_wrong_is_said_at_once(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"LEVEL": 1, "ZIP_PATH": "archive.zip", "COMPRESSLEVEL": 0, "MAX_AGE_HOURS": 0}
+
+    assert [message.id for message in found()] == [f"training_archive.E00{number}" for number in (1, 2, 3, 4)]

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from capture_app.metrics import count_capture_failure
 from capture_app.models import ExampleIndex
 from tests.unit.training_archive.material import rewrite_member, row, write_database
 from training_archive.management.archive_command import human_size
-from training_archive.management.commands.archive_status import age
+from training_archive.management.commands.archive_status import _job_line, age
 from training_archive.reader import iter_chunks, iter_examples
 from training_archive.services import archive_status, archive_training_data
 
@@ -165,14 +166,20 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
 
     printed = json.loads(command("archive_status", "--json"))
 
-    ages = {printed.pop("last_chunk_at")[:2], printed.pop("last_chunk_age_seconds") > 0}
-    assert ages == {"20", True}
+    for name in ("last_chunk", "inbox_oldest"):
+        assert (printed.pop(f"{name}_at")[:2], printed.pop(f"{name}_age_seconds") > 0) == ("20", True)
+    assert set(printed.pop("jobs")) == {"archive", "drain"}
     assert printed == {
+        "captures": 5,
+        "capture_failures": {},
+        "withheld_total": 0,
         "inbox_rows": 2,
         "inbox_bytes": printed["inbox_bytes"],
         "live_rows": 0,
+        "live_bytes": (zip_path.parent / "llm_training_dataset.duckdb").stat().st_size,
         "sealed_files": 0,
         "quarantined": 0,
+        "withheld": 0,
         "zip_path": str(zip_path),
         "zip_bytes": zip_path.stat().st_size,
         "chunks": 1,
@@ -182,7 +189,66 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
 
 
 def test_the_status_of_nothing_has_no_age_in_json(command: Command) -> None:
-    assert json.loads(command("archive_status", "--json"))["last_chunk_age_seconds"] is None
+    printed = json.loads(command("archive_status", "--json"))
+
+    assert (printed["last_chunk_age_seconds"], printed["inbox_oldest_age_seconds"], printed["jobs"]) == (None, None, {})
+
+
+def test_the_status_says_what_each_job_did_last(capture_calls: Calls, command: Command, zip_path: Path) -> None:
+    capture_calls(3)
+    archive_training_data()
+    zip_path.write_bytes(b"no ZIP")
+    capture_calls(1)
+    failure("archive_training_data")
+
+    with pytest.raises(CommandError, match="not readable as a ZIP"):
+        command("archive_status")
+    archive, drain = archive_status().jobs
+    line = _job_line(archive)
+    assert line.startswith("failed, last success 20")
+    assert "3 rows: ArchiveDamaged" in line
+    assert _job_line(drain).startswith("ok, last success 20")
+
+
+def test_the_jobs_are_lines_of_the_status(capture_calls: Calls, command: Command) -> None:
+    capture_calls(3)
+    archive_training_data()
+
+    lines = dict(line.split("  ", 1) for line in command("archive_status").splitlines())
+
+    assert set(lines) >= {"Captured", "Not kept", "Withheld", "Job archive", "Job drain"}
+    assert lines["Job archive"].strip().startswith("ok, last success 20")
+
+
+def test_a_jobs_facts_in_json_are_its_state_and_its_figures(capture_calls: Calls, command: Command) -> None:
+    capture_calls(3)
+    archive_training_data()
+
+    job = json.loads(command("archive_status", "--json"))["jobs"]["archive"]
+
+    assert (job["state"], job["problem"], job["rows"]) == ("ok", "", 3)
+    assert job["last_success_at"] > job["started_at"]
+    assert job["seconds"] > 0
+
+
+def test_the_status_says_what_was_not_kept(command: Command, data_dir: Path) -> None:
+    for error in (OSError(28, "No space left on device"), ValueError("odd"), ValueError("odd")):
+        count_capture_failure(error)
+
+    assert "3 examples: 1 x OSError errno 28, 2 x ValueError" in command("archive_status")
+    printed = json.loads(command("archive_status", "--json"))
+    assert printed["capture_failures"] == {"OSError errno 28": 1, "ValueError": 2}
+
+
+def test_the_status_tells_quarantine_and_withheld_apart(command: Command, data_dir: Path) -> None:
+    for folder, count in (("generation", 2), ("withheld", 3)):
+        path = data_dir / "quarantine" / folder / "file.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"{}\n" * count)
+
+    printed = json.loads(command("archive_status", "--json"))
+
+    assert (printed["quarantined"], printed["withheld"]) == (2, 3)
 
 
 def test_a_chunk_that_is_young_enough_is_no_failure(capture_calls: Calls, command: Command) -> None:

@@ -101,8 +101,8 @@ def test_a_run_leaves_no_working_file(capture_calls: Calls, data_dir: Path) -> N
 
     archive_training_data()
 
-    files = {path for path in files_below(data_dir) if (data_dir / path).is_file() and not path.startswith("spool/")}
-    assert {path for path in files if not path.endswith(".lock")} == {
+    files = {path for path in files_below(data_dir) if (data_dir / path).is_file()}
+    assert {path for path in files if not path.endswith(".lock") and not path.startswith(("spool/", "metrics/"))} == {
         "llm_training_dataset.duckdb",
         "llm_training_dataset.zip",
     }

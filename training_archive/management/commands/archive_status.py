@@ -2,13 +2,15 @@
 
 import re
 from argparse import ArgumentTypeError
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from capture_app.management.service_command import counted
+from capture_app.metrics import CaptureCounts
+from capture_app.models import Job
 from capture_app.progress import Progress
+from capture_app.wording import counted
 from training_archive.management.archive_command import ArchiveCommand, human_size
 from training_archive.services import ArchiveStatus, archive_status
 
@@ -24,7 +26,10 @@ def age(text: str) -> timedelta:
 
 
 class Command(ArchiveCommand):
-    help = "Show rows and bytes in the inbox, the live database, the sealed folder and the ZIP."
+    help = (
+        "Show what was captured, where it is between inbox and ZIP, and what each job did last. Waits for the live "
+        "database's lock, and reads the whole inbox to count its rows."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -39,12 +44,20 @@ class Command(ArchiveCommand):
         return archive_status(zip_path=options["zip_path"])
 
     def as_json(self, result: ArchiveStatus) -> dict[str, Any]:
+        capture = result.capture
         return {
-            "inbox_rows": result.capture.inbox_rows,
-            "inbox_bytes": result.capture.inbox.bytes,
-            "live_rows": result.capture.live_rows,
+            "captures": capture.counts.captured,
+            "capture_failures": capture.counts.failures,
+            "withheld_total": capture.counts.withheld,
+            "inbox_rows": capture.inbox_rows,
+            "inbox_bytes": capture.inbox.bytes,
+            "inbox_oldest_at": capture.inbox.oldest_at,
+            "inbox_oldest_age_seconds": _seconds_since(capture.inbox.oldest_at),
+            "live_rows": capture.live_rows,
+            "live_bytes": capture.live_bytes,
             "sealed_files": result.sealed_files,
-            "quarantined": result.capture.quarantined,
+            "quarantined": capture.quarantined,
+            "withheld": capture.withheld,
             "zip_path": result.zip_path,
             "zip_bytes": result.zip_size,
             "chunks": result.chunks,
@@ -52,20 +65,27 @@ class Command(ArchiveCommand):
             "problem": result.problem,
             "last_chunk_at": result.last_chunk_at,
             "last_chunk_age_seconds": result.last_chunk_age.total_seconds() if result.last_chunk_age else None,
+            "jobs": {job.name: _job_facts(job) for job in result.jobs},
         }
 
     def show(self, result: ArchiveStatus) -> None:
-        last = f"{result.last_chunk_at:%Y-%m-%d %H:%M:%S} UTC" if result.last_chunk_at else "none yet"
-        inbox = result.capture.inbox
+        capture = result.capture
         chunks = f"{counted(result.rows, 'example')} in {counted(result.chunks, 'chunk')}"
+        inbox = f"{counted(capture.inbox_rows, 'record')}, {human_size(capture.inbox.bytes)}"
+        if capture.inbox.oldest_at:
+            inbox += f", the oldest from {_moment(capture.inbox.oldest_at)}"
         lines = [
-            ("Inbox", f"{counted(result.capture.inbox_rows, 'record')}, {human_size(inbox.bytes)}"),
-            ("Live database", counted(result.capture.live_rows, "example")),
+            ("Captured", counted(capture.counts.captured, "example")),
+            ("Not kept", _failures(capture.counts)),
+            ("Inbox", inbox),
+            ("Live database", f"{counted(capture.live_rows, 'example')}, {human_size(capture.live_bytes)}"),
             ("Sealed files", f"{result.sealed_files:,} waiting to be appended"),
-            ("Quarantine", counted(result.capture.quarantined, "record")),
+            ("Quarantine", counted(capture.quarantined, "record")),
+            ("Withheld", counted(capture.withheld, "example")),
             ("Archive", f"{chunks}, {human_size(result.zip_size)}"),
-            ("Last chunk", last),
+            ("Last chunk", _moment(result.last_chunk_at)),
             ("ZIP", str(result.zip_path)),
+            *((f"Job {job.name}", _job_line(job)) for job in result.jobs),
         ]
         for label, value in lines:
             self.stdout.write(f"{label:<14} {value}")
@@ -80,3 +100,36 @@ class Command(ArchiveCommand):
             raise CommandError("There is no chunk yet, so none is young enough.")
         if found > limit:
             raise CommandError(f"The last chunk is {str(found).partition('.')[0]} old, more than {limit}.")
+
+
+def _failures(counts: CaptureCounts) -> str:
+    causes = ", ".join(f"{number:,} x {cause}" for cause, number in sorted(counts.failures.items()))
+    return counted(sum(counts.failures.values()), "example") + (f": {causes}" if causes else "")
+
+
+def _job_facts(job: Job) -> dict[str, Any]:
+    return {
+        "state": job.state,
+        "problem": job.problem,
+        "started_at": job.started_at,
+        "last_success_at": job.last_success_at,
+        "seconds": job.seconds,
+        "rows": job.rows,
+    }
+
+
+def _job_line(job: Job) -> str:
+    line = f"{job.state}, last success {_moment(job.last_success_at)}"
+    if job.seconds is not None:
+        line += f", {job.seconds:.1f} s"
+    if job.rows is not None:
+        line += f", {counted(job.rows, 'row')}"
+    return f"{line}: {job.problem}" if job.problem else line
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "none yet"
+
+
+def _seconds_since(moment: datetime | None) -> float | None:
+    return (datetime.now(UTC) - moment).total_seconds() if moment else None

@@ -5,13 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from capture_app.management.service_command import counted
+from capture_app.management.service_command import BUSY
 from capture_app.progress import Progress
+from capture_app.wording import counted
 from training_archive.exceptions import ArchiveBusy
 from training_archive.management.archive_command import ArchiveCommand, human_size
 from training_archive.services import ArchiveReport, archive_training_data
-
-BUSY = 75  # sysexits' EX_TEMPFAIL: try again later
 
 
 class Command(ArchiveCommand):

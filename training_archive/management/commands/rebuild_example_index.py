@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from capture_app.management.service_command import counted
 from capture_app.progress import Progress
+from capture_app.wording import counted
 from training_archive.management.archive_command import ArchiveCommand
 from training_archive.services import rebuild_example_index
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from capture_app.management.service_command import counted
 from capture_app.progress import Progress
+from capture_app.wording import counted
 from training_archive.management.archive_command import ArchiveCommand
 from training_archive.services import VerifyReport, verify_archive
 

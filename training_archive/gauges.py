@@ -1,0 +1,27 @@
+"""The archive's figures for /metrics. Read without a lock, and without opening the ZIP or DuckDB."""
+
+from collections.abc import Iterator
+
+from capture_app.conf import capture_settings
+from capture_app.gauges import Gauge, register_gauges
+from training_archive.conf import SEALED_FOLDER, archive_settings
+
+
+@register_gauges
+def sealed_files() -> Iterator[Gauge]:
+    folder = capture_settings().data_dir / SEALED_FOLDER
+    yield Gauge(
+        name="gleaner_sealed_files",
+        help="Live databases that were taken away and are not in the ZIP yet.",
+        value=sum(1 for _ in folder.glob("*.duckdb")),
+    )
+
+
+@register_gauges
+def archive() -> Iterator[Gauge]:
+    path = archive_settings().zip_path
+    yield Gauge(
+        name="gleaner_archive_bytes",
+        help="Size of the ZIP; 0 when there is none yet.",
+        value=path.stat().st_size if path.exists() else 0,
+    )
