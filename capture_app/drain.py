@@ -2,7 +2,8 @@
 
 Under the live database's lock, for a group of batches: one transaction that ignores ids already there, then the index
 rows, then the batches are forgotten. A crash anywhere leaves the batches sealed; whoever takes the lock next repeats
-them first, and the primary key absorbs what was already in.
+them first, and the primary key absorbs what was already in. A batch that may repeat what is archived by now (see
+Batch.may_repeat) is compared with the index, which knew every example before its database was taken away.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,16 +11,19 @@ from itertools import chain
 from pathlib import Path
 
 import orjson
+from django.db import router
 from duckdb import DuckDBPyConnection
 
 from capture_app.files import scratch_directory
 from capture_app.inbox.base import Batch, Inbox
 from capture_app.index import index_examples
 from capture_app.live_database import RECORD_ERRORS, LiveDatabase, generation, ingest, live_session, records
+from capture_app.models import ExampleIndex
 from capture_app.quarantine import BadRecord, quarantine
 
 # What one lock period takes: half a second's work.
 _GROUP_BYTES = 64 * 2**20
+_IDS_AT_ONCE = 900  # in one question to Django's database; SQLite may be built to take 999 at most
 
 
 class Drained:
@@ -69,7 +73,8 @@ def _next_group(batches: Iterator[Batch]) -> list[Batch]:
 
 def _store(connection: DuckDBPyConnection, data_dir: Path, group: Sequence[Batch], drained: Drained) -> None:
     try:
-        _load(connection, [batch.path for batch in group], drained)
+        repeats = any(batch.may_repeat for batch in group)
+        _load(connection, [batch.path for batch in group], drained, may_repeat=repeats)
     except RECORD_ERRORS:
         for batch in group:
             _store_carefully(connection, data_dir, batch, drained)
@@ -79,7 +84,7 @@ def _store_carefully(connection: DuckDBPyConnection, data_dir: Path, batch: Batc
     """One batch of which some record is bad: keep the good ones, quarantine the bad ones."""
     good, bad = _sort_out(batch.path)
     with scratch_directory(data_dir) as scratch:
-        bad += _load_or_halve(connection, scratch / "lines.jsonl", good, drained)
+        bad += _load_or_halve(connection, scratch / "lines.jsonl", good, drained, may_repeat=batch.may_repeat)
     if bad:
         quarantine(data_dir, generation=generation(connection), batch_name=batch.name, records=bad)
         drained.quarantined += len(bad)
@@ -111,7 +116,7 @@ def _problem(line: bytes) -> str:
 
 
 def _load_or_halve(
-    connection: DuckDBPyConnection, file: Path, lines: Sequence[bytes], drained: Drained
+    connection: DuckDBPyConnection, file: Path, lines: Sequence[bytes], drained: Drained, *, may_repeat: bool
 ) -> list[BadRecord]:
     """Load the lines; when DuckDB refuses them, load each half, down to the single record that it refuses."""
     if not lines:
@@ -119,17 +124,40 @@ def _load_or_halve(
     file.write_bytes(b"\n".join(lines) + b"\n")
     largest = max(map(len, lines)) + 1
     try:
-        _load(connection, [file], drained, largest_record=largest)
+        _load(connection, [file], drained, may_repeat=may_repeat, largest_record=largest)
         return []
     except RECORD_ERRORS as error:
         if len(lines) == 1:
             return [BadRecord(lines[0], str(error).partition("\n")[0])]
     middle = len(lines) // 2
-    first = _load_or_halve(connection, file, lines[:middle], drained)
-    return first + _load_or_halve(connection, file, lines[middle:], drained)
+    halves = lines[:middle], lines[middle:]
+    return [bad for half in halves for bad in _load_or_halve(connection, file, half, drained, may_repeat=may_repeat)]
 
 
-def _load(connection: DuckDBPyConnection, files: Sequence[Path], drained: Drained, **options: int) -> None:
+def _load(
+    connection: DuckDBPyConnection, files: Sequence[Path], drained: Drained, *, may_repeat: bool, **options: int
+) -> None:
     source = records(files, **options)
+    if may_repeat:
+        source = _without_archived(connection, source)
     drained.rows += ingest(connection, source)
     index_examples(connection, source, generation(connection))
+
+
+def _without_archived(connection: DuckDBPyConnection, source: str) -> str:
+    """`source`, as SQL, without the examples that an earlier live database took away."""
+    key = "replace(id, chr(0), ' ')"  # as the index has it
+    ids = [found for (found,) in connection.execute(f"SELECT {key} FROM {source} WHERE id IS NOT NULL").fetchall()]
+    archived = list(_indexed_elsewhere(ids, generation(connection)))
+    if not archived:
+        return source
+    connection.execute("CREATE OR REPLACE TEMP TABLE archived AS SELECT unnest(?) AS archived_id", [archived])
+    return f"(FROM {source} ANTI JOIN archived ON {key} = archived_id)"
+
+
+def _indexed_elsewhere(ids: Sequence[str], here: str) -> Iterator[str]:
+    """Those of the examples that are in another database than the one of the generation `here`."""
+    examples = ExampleIndex.objects.using(router.db_for_write(ExampleIndex))  # a replica may lag behind
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = examples.filter(pk__in=ids[start : start + _IDS_AT_ONCE])
+        yield from some.exclude(generation=here).values_list("pk", flat=True)

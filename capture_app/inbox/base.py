@@ -9,6 +9,7 @@ from typing import Self
 
 from capture_app.blobs import Blob
 from capture_app.conf import CaptureSettings
+from capture_app.exceptions import CaptureConfigurationError, InboxError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Batch:
     name: str  # unique for ever, the same when the batch is offered again after a crash
     path: Path
     size: int  # bytes
+    may_repeat: bool = False  # records in it may have been stored before, even in a database that is archived by now
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,22 @@ class InboxDepth:
     oldest_at: datetime | None  # aware; when the record came that waits longest, or a little before; None: none waits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardReport:
+    """What a host brought from its own disk into the inbox that all hosts share."""
+
+    records: int
+    segments: int
+    seconds: float
+
+
+class ForwardingBusy(InboxError):
+    """Another process of this host is forwarding already. Nothing was changed, and it takes what there is."""
+
+
 class Inbox(ABC):
-    """`append` runs in the process that made the call; everything else runs under the live database's lock."""
+    """`append` runs in the process that made the call. `leftovers`, `seal` and `acknowledge` belong to the drain, and
+    run under the live database's lock. The rest may run anywhere, at any time."""
 
     @classmethod
     @abstractmethod
@@ -63,3 +79,14 @@ class Inbox(ABC):
     @abstractmethod
     def count_rows(self) -> int:
         """Records that wait. May read all of them."""
+
+    def forward(self) -> ForwardReport:
+        """Bring what this host kept for itself into the inbox that all hosts share. Safe at any time, and to repeat.
+
+        Raises CaptureConfigurationError for an inbox that nobody shares, ForwardingBusy while another process of this
+        host does it, InboxError when the shared inbox cannot be reached; what was not forwarded stays where it is.
+        """
+        raise CaptureConfigurationError(
+            f"{type(self).__name__} forwards nothing: its records are drained on this host. Only an inbox that several "
+            "hosts share needs this; see INBOX in TRAINING_CAPTURE."
+        )

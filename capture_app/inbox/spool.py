@@ -13,6 +13,8 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -26,6 +28,7 @@ from capture_app.inbox.base import Batch, Inbox, InboxDepth
 FOLDER: Final = "spool"
 _OPEN: Final = ".open.jsonl"
 _SEALED: Final = ".sealed.jsonl"
+_TAKEN: Final = ".taken.jsonl"  # sealed, and claimed by a drain that shares this spool with a forwarder
 
 _READ_BYTES = 2**20
 _LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # tries, seconds: a record takes microseconds
@@ -37,7 +40,7 @@ class SpoolInbox(Inbox):
     """`directory` is made when the first record comes."""
 
     def __init__(self, directory: Path, *, fsync: bool = False, segment_bytes: int = 16 * 2**20) -> None:
-        self._directory = directory
+        self.directory = directory
         self._fsync = fsync
         self._segment_bytes = segment_bytes
         self._pool: tuple[int, deque[_Segment]] = (0, deque())
@@ -49,7 +52,7 @@ class SpoolInbox(Inbox):
     def append(self, line: bytes, blobs: Sequence[Blob] = ()) -> None:
         try:
             if blobs:
-                store_blobs(self._directory.parent, blobs, fsync=self._fsync)
+                store_blobs(self.directory.parent, blobs, fsync=self._fsync)
             segments = self._own_segments()
             while True:
                 # Popping is atomic: whoever pops a segment has it for itself. What leaves this loop by an exception
@@ -57,7 +60,7 @@ class SpoolInbox(Inbox):
                 try:
                     segment = segments.pop()
                 except IndexError:
-                    segment = _Segment(self._directory, sync_directory=self._fsync)
+                    segment = _Segment(self.directory, sync_directory=self._fsync)
                 if segment.write(line, limit=self._segment_bytes):
                     break
             if self._fsync:
@@ -65,7 +68,7 @@ class SpoolInbox(Inbox):
             segments.append(segment)
         except OSError as error:
             raise InboxError(
-                f"A record of {len(line)} bytes could not be written to {self._directory}: {error.strerror}. The call "
+                f"A record of {len(line)} bytes could not be written to {self.directory}: {error.strerror}. The call "
                 "has its answer and nothing half-written stays; free space or mend the folder, and capture goes on."
             ) from error
 
@@ -79,30 +82,46 @@ class SpoolInbox(Inbox):
         return segments
 
     def leftovers(self) -> list[Batch]:
-        return [_batch(path) for path in self._files(_SEALED)]
+        return _batches(*self._files(_TAKEN), *self._files(_SEALED))
 
     def seal(self) -> Iterator[Batch]:
         for path in self._files(_OPEN):
             sealed = _seal(path)
             if sealed is not None:
-                yield _batch(sealed)
+                yield from _batches(sealed)
+
+    def sealed(self) -> list[Batch]:
+        """The leftovers that no drain has taken."""
+        return _batches(*self._files(_SEALED))
+
+    def take(self, batch: Batch) -> Batch | None:
+        """The batch under a path that only the taker knows; None: somebody else has finished it. Leftovers keep it."""
+        taken = batch.path.with_name(batch.name + _TAKEN)
+        try:
+            batch.path.rename(taken)
+        except FileNotFoundError:
+            return None
+        return replace(batch, path=taken)
 
     def acknowledge(self, *batches: Batch) -> None:
         for batch in batches:
             batch.path.unlink(missing_ok=True)
-        fsync_directory(self._directory)
+        fsync_directory(self.directory)
 
     def depth(self) -> InboxDepth:
-        sizes = {path: _size(path) for path in (*self._files(_SEALED), *self._files(_OPEN))}
+        sizes = {path: _size(path) for path in self._waiting_files()}
         waiting = [path for path, size in sizes.items() if size]
         return InboxDepth(sum(sizes.values()), min(map(_opened_at, waiting), default=None))
 
     def count_rows(self) -> int:
-        return sum(_count_rows(path) for path in (*self._files(_SEALED), *self._files(_OPEN)))
+        return sum(_count_rows(path) for path in self._waiting_files())
+
+    def _waiting_files(self) -> list[Path]:
+        return [path for suffix in (_TAKEN, _SEALED, _OPEN) for path in self._files(suffix)]
 
     def _files(self, suffix: str) -> list[Path]:
         """Oldest first: names begin with the time at which a segment was opened."""
-        return sorted(self._directory.glob(f"*{suffix}"))
+        return sorted(self.directory.glob(f"*{suffix}"))
 
 
 class _Segment:
@@ -161,8 +180,14 @@ class _Segment:
             os.close(self.descriptor)
 
 
-def _batch(path: Path) -> Batch:
-    return Batch(name=path.name.removesuffix(_SEALED), path=path, size=path.stat().st_size)
+def _batches(*paths: Path) -> list[Batch]:
+    """Those that are still there: a drain and a forwarder of one host may work on the same spool."""
+    found: list[Batch] = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            name = path.name.removesuffix(_SEALED).removesuffix(_TAKEN)
+            found.append(Batch(name=name, path=path, size=path.stat().st_size))
+    return found
 
 
 def _seal(path: Path) -> Path | None:
@@ -180,7 +205,10 @@ def _seal(path: Path) -> Path | None:
         # The sign for the writer, and the end of a line that a kill left torn. Readers skip empty lines.
         os.write(descriptor, b"\n")
         sealed = path.with_name(path.name.removesuffix(_OPEN) + _SEALED)
-        path.rename(sealed)
+        try:
+            path.rename(sealed)
+        except FileNotFoundError:  # another has just sealed it; the empty line more is skipped like the first
+            return None
         return sealed
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from capture_app.inbox import get_inbox
 from capture_app.inbox.spool import SpoolInbox
 from capture_app.live_database import lock_live_database
 from capture_app.models import ExampleIndex
-from capture_app.services import drain_captures
+from capture_app.services import drain_captures, rotate_live_database
 from tests.unit.capture_app.captured import example, quarantined, segments, spool, stored, stored_rows, waiting_records
 
 pytestmark = pytest.mark.django_db
@@ -217,6 +218,88 @@ def test_what_was_kept_while_the_database_was_damaged_arrives_once_it_is_moved_a
     live_database.rename(data_dir / "damaged")
 
     assert drain_captures().rows == 2
+
+
+# --- Batches that may repeat what is archived --------------------------------------------------------------------
+
+
+@pytest.fixture
+def repeating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every batch says that it may repeat, as those of an inbox that several hosts share do."""
+    seal = SpoolInbox.seal
+    monkeypatch.setattr(SpoolInbox, "seal", lambda inbox: (replace(batch, may_repeat=True) for batch in seal(inbox)))
+
+
+def archive_now() -> None:
+    """Take the live database away, as an archive run does."""
+    sealed = capture_settings().data_dir / "sealed" / "first.duckdb"
+    sealed.parent.mkdir()
+    rotate_live_database(db_path=capture_settings().live_database, sealed=sealed)
+
+
+def test_what_is_archived_is_not_stored_again(repeating: None) -> None:
+    spool(WHOLE, AFTER)
+    drain_captures()
+    archive_now()
+    spool(AFTER, example(id="new"), WHOLE)
+
+    assert drain_captures().rows == 1
+    assert stored() == ["new"]
+    assert ExampleIndex.objects.count() == 3
+
+
+def test_what_is_archived_is_not_stored_again_beside_a_bad_record(repeating: None) -> None:
+    spool(WHOLE)
+    drain_captures()
+    archive_now()
+    spool(WHOLE, b"torn\n", BAD_RECORDS["no id"] + b"\n", AFTER)
+
+    report = drain_captures()
+
+    assert (report.rows, report.quarantined) == (1, 2)
+    assert stored() == ["after"]
+
+
+def test_a_batch_of_nothing_new_is_no_error(repeating: None) -> None:
+    spool(WHOLE)
+    drain_captures()
+    archive_now()
+    spool(WHOLE)
+
+    assert (drain_captures().rows, stored(), segments()) == (0, [], [])
+
+
+def test_what_is_in_the_live_database_is_not_stored_again_either(repeating: None) -> None:
+    spool(WHOLE)
+    drain_captures()
+    spool(WHOLE, AFTER, AFTER)
+
+    assert drain_captures().rows == 1
+    assert stored() == ["after", "whole"]
+
+
+def test_more_repeats_than_fit_in_one_question_are_found(repeating: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capture_app.drain._IDS_AT_ONCE", 2)
+    examples = [example() for _ in range(7)]
+    spool(*examples)
+    drain_captures()
+    archive_now()
+    spool(*examples, AFTER)
+
+    drain_captures()
+
+    assert stored() == ["after"]
+
+
+def test_a_nul_in_an_id_hides_no_repeat(repeating: None) -> None:
+    spool(example(id="a\0b"), AFTER)
+    drain_captures()
+    archive_now()
+    spool(example(id="a\0b"), WHOLE)
+
+    drain_captures()
+
+    assert stored() == ["whole"]
 
 
 # --- Bad records -------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """manage.py drain_captures, and what every command shares."""
 
+import logging
 from io import StringIO
 from typing import Any
 
@@ -9,11 +10,14 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from capture_app.conf import capture_settings
-from capture_app.exceptions import CaptureError
+from capture_app.exceptions import CaptureError, LiveDatabaseError
+from capture_app.jobs import DRAIN, only_run
 from capture_app.management.service_command import ServiceCommand
+from capture_app.models import Job
 from capture_app.progress import Progress
+from capture_app.services import drain_captures
 from capture_app.tasks import drain_captures as drain_task
-from tests.unit.capture_app.captured import example, spool, stored
+from tests.unit.capture_app.captured import example, spool, stored, waiting_records
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +80,55 @@ def test_the_celery_task_drains_too() -> None:
     drain_task()
 
     assert len(stored()) == 1
+
+
+def test_a_drain_beside_another_is_refused_with_exit_code_75() -> None:
+    spool(example())
+
+    with only_run(DRAIN), pytest.raises(CommandError, match="'drain' is at work") as error:
+        output()
+
+    assert error.value.returncode == 75
+    assert len(waiting_records()) == 1
+
+
+def test_the_celery_task_leaves_the_work_to_a_drain_that_is_at_work(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    spool(example())
+
+    with only_run(DRAIN):
+        drain_task()
+
+    assert len(waiting_records()) == 1
+    [record] = caplog.records
+    assert (record.levelno, "'drain' is at work" in record.getMessage()) == (logging.INFO, True)
+
+
+def test_a_drain_logs_what_it_did_as_figures(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    spool(example(), example(), b"torn\n")
+
+    drain_captures()
+    drain_captures()
+
+    done, bad = caplog.records
+    assert done.getMessage().startswith("Drained 2 examples in ")
+    assert (done.__dict__["rows"], done.__dict__["quarantined"], done.__dict__["seconds"] > 0) == (2, 1, True)
+    assert (bad.levelno, bad.getMessage()[:35]) == (logging.WARNING, "1 record could not be stored; quara")
+
+
+def test_a_drain_is_recorded_well_or_not() -> None:
+    spool(example(), example())
+    drain_captures()
+    assert (Job.objects.get().state, Job.objects.get().rows) == ("ok", 2)
+
+    spool(example())
+    capture_settings().live_database.write_bytes(b"no database at all")
+    with pytest.raises(LiveDatabaseError):
+        drain_captures()
+
+    assert (Job.objects.get().state, Job.objects.get().rows) == ("failed", 2)
+    assert Job.objects.get().problem.startswith("LiveDatabaseError")
 
 
 class Failing(ServiceCommand):

@@ -42,7 +42,8 @@ def test_the_status_counts_what_waits_where() -> None:
     assert (status.inbox_rows, status.inbox.bytes) == (1, len(later.to_json_line()))
     assert status.inbox.oldest_at is not None
     assert datetime.now(UTC) - status.inbox.oldest_at < timedelta(minutes=1)
-    assert status.quarantined == 1
+    assert (status.quarantined, status.withheld) == (1, 0)
+    assert status.live_bytes == capture_settings().live_database.stat().st_size
 
 
 def test_asking_for_the_status_makes_no_database() -> None:
