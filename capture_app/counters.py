@@ -55,10 +55,10 @@ class Counters:
         self._problem = ""
         self._next_try = 0.0
 
-    def add(self, name: str) -> None:
-        """Count one more."""
+    def add(self, name: str, number: int = 1) -> None:
+        """Count `number` more."""
         with self._lock:
-            self._counts[name] = count = self._counts[name] + 1
+            self._counts[name] = count = self._counts[name] + number
             try:
                 place, before = self._places[name]
                 os.pwrite(self._descriptor, _pack_value(before + count), place)

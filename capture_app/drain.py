@@ -18,6 +18,7 @@ from capture_app.files import scratch_directory
 from capture_app.inbox.base import Batch, Inbox
 from capture_app.index import index_examples
 from capture_app.live_database import RECORD_ERRORS, LiveDatabase, generation, ingest, live_session, records
+from capture_app.metrics import count_captures
 from capture_app.models import ExampleIndex
 from capture_app.quarantine import BadRecord, quarantine
 
@@ -140,7 +141,9 @@ def _load(
     source = records(files, **options)
     if may_repeat:
         source = _without_archived(connection, source)
-    drained.rows += ingest(connection, source)
+    stored = ingest(connection, source)
+    drained.rows += stored
+    count_captures(stored)
     index_examples(connection, source, generation(connection))
 
 

@@ -42,7 +42,7 @@ def _counters() -> Iterator[Metric]:
     except (OSError, CaptureError):  # the gauges are wanted all the more
         logger.warning("The counts of captures are missing from /metrics.", exc_info=True)
         return
-    yield CounterMetricFamily("gleaner_captures", "Examples that reached the inbox.", value=counts.captured)
+    yield CounterMetricFamily("gleaner_captures", "Examples that reached the live database.", value=counts.captured)
     yield CounterMetricFamily("gleaner_withheld", "Examples that could not be redacted.", value=counts.withheld)
     failures = CounterMetricFamily(
         "gleaner_capture_failures", "Answered calls whose example could not be kept.", labels=["cause"]

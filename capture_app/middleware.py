@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.http.response import FileResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.module_loading import import_string
 
 from capture_app.conf import capture_settings
@@ -79,8 +79,8 @@ def _say_once(dotted_path: str, kind: str) -> None:
 
 
 def _while_sent(response: HttpResponseBase, facts: dict[str, Any]) -> HttpResponseBase:
-    """A streaming response is made while it is sent, when the request's context has ended."""
-    if isinstance(response, StreamingHttpResponse):
+    """A streaming response is made while it is sent, when the request's context has ended. A file is made already."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         content: Any = response.streaming_content
         response.streaming_content = _aiterate(content, facts) if response.is_async else _iterate(content, facts)
     return response

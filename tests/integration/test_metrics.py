@@ -91,8 +91,9 @@ def test_one_scrape_has_the_calls_of_every_worker_the_dead_ones_included(site: S
     workers |= site.call(100)
 
     assert len(workers) > WORKERS, "no worker was recycled"
-    assert site.scrapes("gleaner_captures_total") == {200}
     assert site.figures()["gleaner_inbox_bytes"] > 0
+    assert site.project.manage("drain_captures").returncode == 0
+    assert site.scrapes("gleaner_captures_total") == {200}
 
 
 def test_what_other_processes_do_is_in_the_scrape_too(site: Site) -> None:

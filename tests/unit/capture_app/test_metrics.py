@@ -12,12 +12,13 @@ from capture_app.metrics import (
     CaptureCounts,
     capture_counts,
     capture_failures_total,
-    count_capture,
     count_capture_failure,
+    count_captures,
     count_withheld,
     note_capture_success,
     total,
 )
+from capture_app.services import drain_captures
 from tests.unit.capture_app.processes import in_child
 
 
@@ -106,20 +107,23 @@ def test_nothing_has_been_counted_where_nothing_was_captured() -> None:
 
 
 def test_what_happens_to_calls_is_counted_for_all_processes() -> None:
-    in_child(count_capture)
-    count_capture()
+    in_child(lambda: count_captures(3))
+    count_captures(2)
     count_withheld()
     count_capture_failure(disk_full())
     in_child(lambda: count_capture_failure(disk_full()))
 
     cause = f"OSError errno {errno.ENOSPC}"
-    assert capture_counts() == CaptureCounts(captured=2, withheld=1, failures={cause: 2})
+    assert capture_counts() == CaptureCounts(captured=5, withheld=1, failures={cause: 2})
     assert capture_failures_total() == {cause: 1}
 
 
-def test_a_captured_call_is_counted_once() -> None:
+@pytest.mark.django_db
+def test_a_captured_call_is_counted_once_it_is_drained() -> None:
     call_llm("What is the price?", training_metadata={})
     call_llm("What is the price?")
+    drain_captures()
+    drain_captures()
 
     assert capture_counts() == CaptureCounts(captured=1)
 
@@ -158,6 +162,6 @@ def test_a_wrong_setting_is_counted_too(settings: Any) -> None:
     settings.TRAINING_CAPTURE = {}
 
     count_capture_failure(ValueError("odd"))
-    count_capture()
+    count_captures(1)
 
     assert capture_failures_total() == {"ValueError": 1}

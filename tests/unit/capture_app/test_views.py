@@ -61,6 +61,7 @@ def test_at_first_every_figure_is_there_and_nothing_is_counted(client: Client) -
 def test_what_was_captured_withheld_and_lost_is_counted(client: Client) -> None:
     for _ in range(3):
         call_llm("What is the price?", training_metadata={})
+    drain_captures()
     count_withheld()
     count_capture_failure(OSError(28, "No space left on device"))
     count_capture_failure(ValueError('a "quoted"\nmess'))
