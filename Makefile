@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help setup demo browse test test-long test-duckdb lint format bench lock clean
+.PHONY: help setup serve demo browse test test-long test-duckdb lint format bench lock clean
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup: $(VENV)/.core  ## Build .venv with what Gleaner runs on
+
+serve: $(VENV)/.core  ## Run web server, worker and beat until Ctrl-C; PORT=8001 for another port
+	@$(BIN)/python -m project_settings.serve
 
 demo: $(VENV)/.core  ## See the whole way of the data, with no key and no server; CONVERSATIONS=FOLDER replays your own
 	$(BIN)/python -m demo $(CONVERSATIONS)

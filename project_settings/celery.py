@@ -1,15 +1,19 @@
-"""The Celery application and its schedule.
+"""The Celery application.
 
-    celery --app project_settings worker --beat
+    celery --app project_settings worker
+    celery --app project_settings beat
 
-The broker is a folder unless REDIS_URL is set, so that one host needs no server; run exactly one beat.
+The broker is a folder unless REDIS_URL is set, so that one host needs no server; run exactly one beat. What it runs is
+in the database; `training_archive/schedule.py` is what stands there at first.
 """
 
 import os
+from logging.config import dictConfig
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
-from celery.schedules import crontab
+from celery.signals import setup_logging
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project_settings.settings")
@@ -18,13 +22,11 @@ app = Celery("gleaner")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# Times are read in CELERY_TIMEZONE, America/Chicago.
-app.conf.beat_schedule = {
-    "archive-training-data": {"task": "training_archive.archive_training_data", "schedule": crontab(hour=5, minute=0)},
-    # In seconds, for a crontab would pause through the hour that autumn repeats. A drain that waited longer than its
-    # minute is superseded by the next one.
-    "drain-captures": {"task": "capture_app.drain_captures", "schedule": 60.0, "options": {"expires": 60}},
-}
+
+@setup_logging.connect
+def log_as_django_does(**kwargs: Any) -> None:
+    """That somebody listens keeps Celery from putting handlers of its own on the root logger."""
+    dictConfig(settings.LOGGING)
 
 
 def make_broker_folders() -> None:

@@ -1,5 +1,7 @@
 """The only reader of the process environment. Every variable that Gleaner understands stands here."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,27 @@ def debug() -> bool:
 
 
 def secret_key() -> str:
-    """`SECRET_KEY`; without one, a random key for this process: logins end with it, nothing is shared or guessable."""
-    return str(_env.str("SECRET_KEY", default="")) or get_random_secret_key()
+    """`SECRET_KEY`; else what `make serve` wrote to `secret_key` in the data directory; else a random key.
+
+    The random one lasts as long as the process: logins end with it, and nothing is shared or guessable.
+    """
+    given = str(_env.str("SECRET_KEY", default=""))
+    if given:
+        return given
+    try:
+        return secret_key_file().read_text().strip() or get_random_secret_key()
+    except FileNotFoundError:
+        return get_random_secret_key()
+
+
+def secret_key_lasts() -> bool:
+    """Whether every process has the same key, so that a login with one of them is good for all."""
+    return bool(_env.str("SECRET_KEY", default="")) or secret_key_file().exists()
+
+
+def secret_key_file() -> Path:
+    """Where a key is kept that all processes of this machine share when the environment gives none."""
+    return training_data_dir() / "secret_key"
 
 
 def allowed_hosts() -> list[str]:
@@ -64,6 +85,14 @@ def redis_url() -> str:
     return str(_env.str("REDIS_URL", default=""))
 
 
+def inbox_redis_url() -> str:
+    """`INBOX_REDIS_URL`: the inbox is a stream in this Redis, for several web hosts; without one, it is the spool.
+
+    Not REDIS_URL: the inbox must be kept as data is, with persistence; a broker may be lost.
+    """
+    return str(_env.str("INBOX_REDIS_URL", default=""))
+
+
 def openai_options() -> dict[str, str]:
     """`OPENAI_BASE_URL` and `OPENAI_API_KEY`, those that are set. Empty: no provider is configured."""
     found = {
@@ -76,3 +105,55 @@ def openai_options() -> dict[str, str]:
 def llm_model() -> str:
     """`LLM_MODEL`: the model for calls that name none and match no route."""
     return str(_env.str("LLM_MODEL", default=""))
+
+
+def admins() -> list[tuple[str, str]]:
+    """`ADMINS`: addresses, comma-separated, that are told when examples do not get on; nobody unless told otherwise."""
+    return [(address, address) for address in _env.list("ADMINS", default=[])]
+
+
+def sender() -> str:
+    """`SERVER_EMAIL`: the address that those mails come from; default `root@localhost`."""
+    return str(_env.str("SERVER_EMAIL", default="")) or "root@localhost"
+
+
+def email() -> dict[str, Any]:
+    """`EMAIL_URL`: how mail leaves, as Django's EMAIL_ settings; default `smtp://localhost:25`."""
+    return dict(_env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+
+
+def log_format() -> str:
+    """`LOG_FORMAT=json|console`; by default `console` where somebody looks on, at a terminal, and `json` elsewhere."""
+    found = str(_env.str("LOG_FORMAT", default="")) or ("console" if sys.stderr.isatty() else "json")
+    if found not in ("json", "console"):
+        raise ImproperlyConfigured(f"LOG_FORMAT is {found!r}; use 'json' or 'console', or leave it unset.")
+    return found
+
+
+def log_level() -> str:
+    """`LOG_LEVEL`: `DEBUG`, `INFO` (the default), `WARNING`, `ERROR` or `CRITICAL`."""
+    found = str(_env.str("LOG_LEVEL", default="")).upper() or "INFO"
+    if found not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise ImproperlyConfigured(f"LOG_LEVEL is {found!r}; use DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    return found
+
+
+def address() -> tuple[str, int]:
+    """`BIND` and `PORT`: where the web server listens; 127.0.0.1, port 8000, unless told otherwise."""
+    return str(_env.str("BIND", default="")) or "127.0.0.1", int(_env.int("PORT", default=8000))
+
+
+def listen() -> str:
+    """That address in one piece, as a URL has it."""
+    host, port = address()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def web_concurrency() -> int:
+    """`WEB_CONCURRENCY`: the web server's processes, each of four threads."""
+    return int(_env.int("WEB_CONCURRENCY", default=4))
+
+
+def of_a_child(**variables: str) -> dict[str, str]:
+    """The environment for a process that this one starts: its own, and `variables`."""
+    return {**os.environ, **variables}

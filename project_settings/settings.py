@@ -1,6 +1,6 @@
 """Settings of the stand-alone project. What comes from the environment is read in env.py, and nowhere else."""
 
-from project_settings import env
+from project_settings import env, logs
 
 BASE_DIR = env.BASE_DIR
 
@@ -11,6 +11,7 @@ ALLOWED_HOSTS = env.allowed_hosts()
 INSTALLED_APPS = [
     "capture_app",
     "training_archive",
+    "django_celery_beat",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -21,6 +22,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -46,6 +48,7 @@ TEMPLATES = [
 ROOT_URLCONF = "project_settings.urls"
 WSGI_APPLICATION = "project_settings.wsgi.application"
 STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # style sheets come out of the installed packages; there is no collectstatic to forget
 
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -57,6 +60,8 @@ TIME_ZONE = "UTC"
 # --- Capture -----------------------------------------------------------------------------------------------------
 
 _openai = env.openai_options()
+
+_inbox_redis_url = env.inbox_redis_url()
 
 TRAINING_CAPTURE = {
     "DATA_DIR": env.training_data_dir(),
@@ -71,11 +76,14 @@ TRAINING_CAPTURE = {
     "DEFAULT_PROVIDER": "openai" if _openai else "offline",
     "DEFAULT_MODEL": env.llm_model(),
 }
+if _inbox_redis_url:
+    TRAINING_CAPTURE["INBOX"] = "capture_app.inbox.redis_stream.RedisStreamInbox"
+    TRAINING_CAPTURE["REDIS_URL"] = _inbox_redis_url
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 
 CELERY_FOLDER = env.training_data_dir() / "celery"
-CELERY_BROKER_URL = env.redis_url() or "filesystem://"
+CELERY_BROKER_URL = env.redis_url() or "filesystem://localhost"  # a host it has no use for, or kombu asks for one
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {}
     if env.redis_url()
@@ -89,5 +97,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TIMEZONE = "America/Chicago"  # the zone in which the schedule of celery.py is written
-CELERY_BEAT_SCHEDULE_FILENAME = str(CELERY_FOLDER / "beat-schedule")
+CELERY_RESULT_EXPIRES = None  # no results are kept, so beat need not clear them away
+CELERY_TIMEZONE = "America/Chicago"
+CELERY_WORKER_CONCURRENCY = 2  # drains go on while an archive run is at work
+# The schedule is in Django's database, where an administrator can change it; training_archive puts it there.
+CELERY_BEAT_SCHEDULER = "training_archive.beat:CatchUpScheduler"
+
+# --- Whom to tell ------------------------------------------------------------------------------------------------
+
+ADMINS = env.admins()
+SERVER_EMAIL = env.sender()
+vars().update(env.email())
+
+# --- Logs --------------------------------------------------------------------------------------------------------
+
+LOGGING = logs.logging_config(style=env.log_format(), level=env.log_level())

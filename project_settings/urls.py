@@ -1,7 +1,7 @@
-"""Everything a browser can reach is in the admin."""
+"""What can be reached: the admin for people, /healthz and /metrics for machines that watch."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 admin.site.site_header = "Gleaner"
@@ -10,4 +10,5 @@ admin.site.site_title = "Gleaner"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("", include("capture_app.urls")),
 ]

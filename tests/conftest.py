@@ -30,16 +30,17 @@ def capture(settings: Any, data_dir: Path) -> Callable[..., None]:
     return configure
 
 
+def find_program(program: str) -> str:
+    """The path of a program; without it the test is skipped, or fails when REQUIRE_ALL is set."""
+    path = shutil.which(program)
+    if path is None and os.environ.get("REQUIRE_ALL"):
+        pytest.fail(f"{program} is not installed, and REQUIRE_ALL allows no skip.")
+    if path is None:
+        pytest.skip(f"{program} is not installed")
+    return path
+
+
 @pytest.fixture
 def needs() -> Callable[[str], str]:
-    """The path of a program; without it the test is skipped, or fails when REQUIRE_ALL is set."""
-
-    def find(program: str) -> str:
-        path = shutil.which(program)
-        if path is None and os.environ.get("REQUIRE_ALL"):
-            pytest.fail(f"{program} is not installed, and REQUIRE_ALL allows no skip.")
-        if path is None:
-            pytest.skip(f"{program} is not installed")
-        return path
-
-    return find
+    """`find_program`."""
+    return find_program

@@ -14,16 +14,25 @@ from django.core.exceptions import ImproperlyConfigured
 from project_settings import env
 
 VARIABLES = (
+    "ADMINS",
     "ALLOWED_HOSTS",
+    "BIND",
     "DATABASE_TYPE",
     "DATABASE_URL",
     "DEBUG",
+    "EMAIL_URL",
+    "INBOX_REDIS_URL",
     "LLM_MODEL",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
+    "PORT",
     "REDIS_URL",
     "SECRET_KEY",
+    "SERVER_EMAIL",
     "TRAINING_DATA_DIR",
+    "WEB_CONCURRENCY",
 )
 
 Environment = Callable[..., None]
@@ -143,15 +152,79 @@ def test_only_loopback_is_an_allowed_host_unless_told_otherwise(environment: Env
     assert env.allowed_hosts() == ["gleaner.example", "www.gleaner.example"]
 
 
-def test_without_a_secret_key_each_process_makes_its_own() -> None:
+def test_without_a_secret_key_each_process_makes_its_own(environment: Environment, tmp_path: Path) -> None:
+    environment(TRAINING_DATA_DIR=str(tmp_path))
+
     assert len(env.secret_key()) >= 50
     assert env.secret_key() != env.secret_key()
+    assert not env.secret_key_lasts()
 
 
-def test_a_secret_key_is_taken_as_it_is(environment: Environment) -> None:
-    environment(SECRET_KEY="chosen")
+def test_a_secret_key_that_serve_wrote_is_shared(environment: Environment, tmp_path: Path) -> None:
+    environment(TRAINING_DATA_DIR=str(tmp_path))
+    env.secret_key_file().write_text("written\n")
+
+    assert env.secret_key() == "written"
+    assert env.secret_key_lasts()
+
+
+def test_a_secret_key_in_the_environment_wins(environment: Environment, tmp_path: Path) -> None:
+    environment(TRAINING_DATA_DIR=str(tmp_path), SECRET_KEY="chosen")
+    env.secret_key_file().write_text("written\n")
 
     assert env.secret_key() == "chosen"
+
+
+def test_the_web_server_listens_on_loopback_unless_told_otherwise(environment: Environment) -> None:
+    assert (env.address(), env.listen(), env.web_concurrency()) == (("127.0.0.1", 8000), "127.0.0.1:8000", 4)
+    environment(BIND="::", PORT="8080", WEB_CONCURRENCY="2")
+    assert (env.address(), env.listen(), env.web_concurrency()) == (("::", 8080), "[::]:8080", 2)
+
+
+@pytest.mark.parametrize(("terminal", "style"), [(True, "console"), (False, "json")])
+def test_logs_are_json_unless_somebody_looks_on(monkeypatch: pytest.MonkeyPatch, terminal: bool, style: str) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+
+    assert env.log_format() == style
+
+
+def test_the_format_and_level_of_the_log_can_be_chosen(environment: Environment) -> None:
+    environment(LOG_FORMAT="console", LOG_LEVEL="debug")
+
+    assert (env.log_format(), env.log_level()) == ("console", "DEBUG")
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "hint"),
+    [("LOG_FORMAT", env.log_format, "'json' or 'console'"), ("LOG_LEVEL", env.log_level, "INFO")],
+)
+def test_another_format_or_level_of_the_log_is_refused_and_the_right_ones_named(
+    environment: Environment, name: str, reader: Callable[[], str], hint: str
+) -> None:
+    environment(**{name: "loud"})
+
+    with pytest.raises(ImproperlyConfigured, match=hint):
+        reader()
+
+
+def test_nobody_is_told_unless_addresses_are_given(environment: Environment) -> None:
+    assert (env.admins(), env.sender()) == ([], "root@localhost")
+    environment(ADMINS="a@example.org,b@example.org", SERVER_EMAIL="gleaner@example.org")
+    assert env.admins() == [("a@example.org", "a@example.org"), ("b@example.org", "b@example.org")]
+    assert env.sender() == "gleaner@example.org"
+
+
+def test_mail_leaves_by_the_server_of_the_url(environment: Environment) -> None:
+    assert (env.email()["EMAIL_HOST"], env.email()["EMAIL_PORT"]) == ("localhost", 25)
+    environment(EMAIL_URL="smtp+tls://user:secret@mail.example.org:587")
+    assert (env.email()["EMAIL_HOST"], env.email()["EMAIL_USE_TLS"]) == ("mail.example.org", True)
+    assert env.email()["EMAIL_HOST_PASSWORD"] == "secret"
+
+
+def test_a_child_inherits_the_environment_and_gets_more(environment: Environment) -> None:
+    environment(LLM_MODEL="small")
+
+    assert env.of_a_child(PORT="1") == {**os.environ, "PORT": "1"}
 
 
 def test_only_the_openai_variables_that_are_set_count(environment: Environment) -> None:
@@ -161,9 +234,10 @@ def test_only_the_openai_variables_that_are_set_count(environment: Environment) 
 
 
 def test_redis_and_the_model_are_unset_by_default(environment: Environment) -> None:
-    assert (env.redis_url(), env.llm_model()) == ("", "")
-    environment(REDIS_URL="redis://127.0.0.1:6379/0", LLM_MODEL="small")
-    assert (env.redis_url(), env.llm_model()) == ("redis://127.0.0.1:6379/0", "small")
+    assert (env.redis_url(), env.inbox_redis_url(), env.llm_model()) == ("", "", "")
+    environment(REDIS_URL="redis://127.0.0.1:6379/0", INBOX_REDIS_URL="redis://127.0.0.1:6379/1", LLM_MODEL="small")
+    assert (env.redis_url(), env.inbox_redis_url()) == ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/1")
+    assert env.llm_model() == "small"
 
 
 # --- The settings made of them ---------------------------------------------------------------------------------------
@@ -176,6 +250,7 @@ print(json.dumps({
     "provider": capture["DEFAULT_PROVIDER"],
     "options": capture["PROVIDERS"]["openai"]["OPTIONS"],
     "data_dir": str(capture["DATA_DIR"]),
+    "inbox": [capture.get("INBOX"), capture.get("REDIS_URL")],
     "broker": settings.CELERY_BROKER_URL,
     "broker_options": settings.CELERY_BROKER_TRANSPORT_OPTIONS,
 }))
@@ -200,7 +275,8 @@ def test_without_any_variable_everything_is_local_and_offline(tmp_path: Path) ->
 
     assert found["provider"] == "offline"
     assert found["data_dir"] == str(tmp_path)
-    assert found["broker"] == "filesystem://"
+    assert found["broker"] == "filesystem://localhost"
+    assert found["inbox"] == [None, None]
     assert {Path(folder).parent for folder in found["broker_options"].values()} == {tmp_path / "celery"}
 
 
@@ -222,3 +298,10 @@ def test_redis_url_makes_redis_the_broker() -> None:
     found = settings_with(REDIS_URL="redis://127.0.0.1:6379/0")
 
     assert (found["broker"], found["broker_options"]) == ("redis://127.0.0.1:6379/0", {})
+
+
+def test_inbox_redis_url_makes_a_redis_stream_the_inbox_and_leaves_the_broker() -> None:
+    found = settings_with(INBOX_REDIS_URL="redis://127.0.0.1:6379/1")
+
+    assert found["inbox"] == ["capture_app.inbox.redis_stream.RedisStreamInbox", "redis://127.0.0.1:6379/1"]
+    assert found["broker"] == "filesystem://localhost"
