@@ -1,16 +1,16 @@
 """A call on its way: begun before the provider is asked, finished with its answer or failed with its error."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from capture_app.context import current_context
 from capture_app.pricing import cost_in_usd
-from capture_app.providers.base import Completion, CompletionRequest
+from capture_app.providers.base import Completion, CompletionRequest, StreamDelta
 from capture_app.recorder import Answer, record_answer
-from capture_app.responses import Ending, LLMResponse
+from capture_app.responses import AsyncLLMStream, Ending, LLMResponse, LLMStream
 from capture_app.tracing import CallSpan, start_span
 
 _NS_PER_MS = 1_000_000
@@ -52,6 +52,18 @@ class Call:
         except BaseException as error:
             self.fail(error)
             raise
+
+    def stream(self, deltas: Iterator[StreamDelta]) -> LLMStream:
+        """The provider's stream, to be recorded when it ends."""
+        if self.span is not None:
+            deltas = self.span.around(deltas)
+        return LLMStream(deltas, self.finish_stream, self.fail)
+
+    def astream(self, deltas: AsyncIterator[StreamDelta]) -> AsyncLLMStream:
+        """As stream."""
+        if self.span is not None:
+            deltas = self.span.aaround(deltas)
+        return AsyncLLMStream(deltas, self.finish_stream, self.fail)
 
     def as_parent(self) -> AbstractContextManager[None]:
         """Within it, what the SDK's HTTP client reports belongs to this call's span."""

@@ -66,7 +66,7 @@ def call_llm(
         prompt, messages, system_prompt, task, model, tools, response_format, parameters, training_metadata
     )
     if stream:
-        return LLMStream(provider.stream(call.request), call.finish_stream, call.fail)
+        return call.stream(provider.stream(call.request))
     return call.finish(call.ask(provider.complete))
 
 
@@ -100,7 +100,7 @@ async def acall_llm(
         prompt, messages, system_prompt, task, model, tools, response_format, parameters, training_metadata
     )
     if stream:
-        return AsyncLLMStream(provider.astream(call.request), call.finish_stream, call.fail)
+        return call.astream(provider.astream(call.request))
     return call.finish(await call.aask(provider.acomplete))
 
 

@@ -1,8 +1,9 @@
 """The context of a request: where a call came from, and for whom. Never what was in it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import cache
+from contextvars import Context, copy_context
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -12,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from capture_app.conf import capture_settings
 from capture_app.context import capture_context
+from capture_app.log_once import log_once
 from capture_app.pseudonyms import pseudonym
 
 logger = logging.getLogger("capture_app")
@@ -39,13 +41,13 @@ class CaptureContextMiddleware:
             return self._answer(request)
         facts = _facts(request)
         with capture_context(**facts):
-            return _while_sent(self._get_response(request), facts)
+            return _while_sent(self._get_response(request))
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         # The user may have to be asked for in the database.
         facts = await sync_to_async(_facts)(request) if capture_settings().user_id else _facts(request)
         with capture_context(**facts):
-            return _while_sent(await self._get_response(request), facts)
+            return _while_sent(await self._get_response(request))
 
 
 def user_pk(request: HttpRequest) -> str | None:
@@ -65,42 +67,43 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
     dotted_path = capture_settings().user_id
     if dotted_path:
         try:
-            user_id = import_string(dotted_path)(request)
+            facts["user_id"] = _user_id(dotted_path, request)
         except Exception as error:  # a page must not fail because its calls cannot be put to a user
-            _say_once(dotted_path, type(error).__name__)
-        else:
-            facts["user_id"] = None if user_id is None else str(user_id)
+            log_once(logger, f"USER_ID {dotted_path} failed; calls are recorded without a user.", error)
     return facts
 
 
-@cache
-def _say_once(dotted_path: str, kind: str) -> None:
-    logger.error("USER_ID %s raised %s; calls are recorded without a user. This is said once.", dotted_path, kind)
+def _user_id(dotted_path: str, request: HttpRequest) -> str | None:
+    found = import_string(dotted_path)(request)
+    if asyncio.iscoroutine(found):
+        found.close()
+        raise TypeError(f"{dotted_path} must not be awaited")
+    return None if found is None else str(found)
 
 
-def _while_sent(response: HttpResponseBase, facts: dict[str, Any]) -> HttpResponseBase:
-    """A streaming response is made while it is sent, when the request's context has ended. A file is made already."""
+def _while_sent(response: HttpResponseBase) -> HttpResponseBase:
+    """A streaming response is made while it is sent, when the request is over: in the context as it is now.
+
+    A file is made already.
+    """
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         content: Any = response.streaming_content
-        response.streaming_content = _aiterate(content, facts) if response.is_async else _iterate(content, facts)
+        iterate = _aiterate if response.is_async else _iterate
+        response.streaming_content = iterate(content, copy_context())
     return response
 
 
-def _iterate(content: Any, facts: dict[str, Any]) -> Iterator[bytes]:
+def _iterate(content: Any, context: Context) -> Iterator[bytes]:
     parts = iter(content)
-    while True:
-        with capture_context(**facts):
-            part = next(parts, _END)
-        if part is _END:
-            return
+    while (part := context.run(next, parts, _END)) is not _END:
         yield part
 
 
-async def _aiterate(content: Any, facts: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _aiterate(content: Any, context: Context) -> AsyncIterator[bytes]:
     parts = aiter(content)
-    while True:
-        with capture_context(**facts):
-            part = await anext(parts, _END)
-        if part is _END:
-            return
+
+    async def next_part() -> Any:
+        return await anext(parts, _END)
+
+    while (part := await asyncio.create_task(next_part(), context=context)) is not _END:
         yield part

@@ -5,18 +5,23 @@ A tracer provider that is set up after the first call is noticed within a second
 A span never holds what was asked or answered: its exporter is not behind the redaction hook.
 """
 
+import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
 from capture_app.conf import capture_settings
+from capture_app.log_once import log_once
 from capture_app.providers.base import Completion, CompletionRequest
 
 try:
     from opentelemetry import trace
 except ImportError:  # an extra that most projects do without
     trace = None  # type: ignore[assignment]
+
+logger = logging.getLogger("capture_app")
 
 # Asking whether a provider was set up costs a microsecond, so it is asked once a second until one is.
 _LOOK_INTERVAL = 1.0  # seconds
@@ -46,6 +51,24 @@ _COMPLETION: Final = {
 }
 
 
+Item = TypeVar("Item")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _harmless(method: Method) -> Method:
+    """Exporters and processors are others' code: what they raise must not reach the call. None is given then."""
+
+    @wraps(method)
+    def guarded(*args: Any) -> Any:
+        try:
+            return method(*args)
+        except Exception as error:
+            log_once(logger, "OpenTelemetry failed, and the span of a call is missing or torn.", error)
+            return None
+
+    return cast(Method, guarded)
+
+
 class CallSpan:
     """The span of one call, from its beginning to its end."""
 
@@ -58,6 +81,37 @@ class CallSpan:
         with trace.use_span(self._span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
             yield
 
+    def around(self, items: Iterator[Item]) -> Iterator[Item]:
+        """What `items` gives, each asked for within the span."""
+        try:
+            while True:
+                with self.current():
+                    try:
+                        item = next(items)
+                    except StopIteration:
+                        return
+                yield item
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+    async def aaround(self, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        """As around."""
+        try:
+            while True:
+                with self.current():
+                    try:
+                        item = await anext(items)
+                    except StopAsyncIteration:
+                        return
+                yield item
+        finally:
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                await close()
+
+    @_harmless
     def finish(self, completion: Completion, first_token_ms: int | None, example_id: str | None) -> None:
         attributes = {name: getattr(completion, field) for field, name in _COMPLETION.items()}
         if completion.finish_reason:
@@ -68,6 +122,7 @@ class CallSpan:
         self._span.set_attributes({name: value for name, value in attributes.items() if value is not None})
         self._span.end()
 
+    @_harmless
     def fail(self, error: BaseException) -> None:
         """Its kind only: a message may quote the prompt."""
         self._span.set_attribute("error.type", type(error).__qualname__)
@@ -79,8 +134,11 @@ def start_span(request: CompletionRequest, provider: str) -> CallSpan | None:
     """None when nobody would see it."""
     if _tracer is None and (trace is None or not _look_for_tracer()):
         return None
-    if not capture_settings().spans:
-        return None
+    return _start(request, provider) if capture_settings().spans else None
+
+
+@_harmless
+def _start(request: CompletionRequest, provider: str) -> CallSpan | None:
     span = _tracer.start_span(f"chat {request.model}", kind=trace.SpanKind.CLIENT)
     if not span.is_recording():
         return None
