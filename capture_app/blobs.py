@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from capture_app.example import storable
 from capture_app.files import fsync_directory, fsync_file
 
 FOLDER: Final = "blobs"
@@ -45,14 +46,20 @@ class BlobExtractor:
         self.facts: dict[str, dict[str, Any]] = {}  # by hash: media_type, bytes, and kept: False when over the limit
         self._limit = limit  # bytes
 
-    def replace(self, value: Any) -> Any:
-        """`value`, or a copy of it in which references stand for the blobs."""
+    def take_out_of(self, messages: Any) -> Any:
+        """A copy of the messages, in which references stand for the blobs."""
+        try:
+            return self._replace(messages)
+        except RecursionError:  # they contain themselves, or nest deeper than JSON may
+            return self._replace(storable(messages))
+
+    def _replace(self, value: Any) -> Any:
         if isinstance(value, str):
             return self._replace_text(value)
         if isinstance(value, Mapping):
             return self._replace_mapping(value)
         if isinstance(value, list | tuple):
-            return [self.replace(item) for item in value]
+            return [self._replace(item) for item in value]
         return value
 
     def _replace_text(self, text: str) -> str:
@@ -62,7 +69,7 @@ class BlobExtractor:
         return self._keep(text, text[head.end() :], head[1] or "text/plain") if head else text
 
     def _replace_mapping(self, mapping: Mapping[str, Any]) -> dict[str, Any]:
-        replaced = {key: self.replace(item) for key, item in mapping.items()}
+        replaced = {key: self._replace(item) for key, item in mapping.items()}
         audio = replaced.get("input_audio")  # OpenAI's audio parts hold bare base64, beside its format
         if isinstance(audio, dict) and isinstance(audio.get("data"), str) and len(audio["data"]) >= _SHORTEST:
             audio["data"] = self._keep(audio["data"], audio["data"], f"audio/{audio.get('format') or 'wav'}")

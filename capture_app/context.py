@@ -8,7 +8,7 @@ here, by wrapping Thread.start and ThreadPoolExecutor.submit when the first cont
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, wraps
 from types import MappingProxyType
@@ -38,7 +38,8 @@ def capture_context(
     try:
         yield
     finally:
-        _context.reset(token)
+        with suppress(ValueError):  # a generator may be closed elsewhere than where it was begun; there it set nothing
+            _context.reset(token)
 
 
 @contextmanager
@@ -65,8 +66,11 @@ def _carrying_start(start: Callable[..., None]) -> Callable[..., None]:
             run = thread.run
 
             def run_inside() -> None:
-                with _set_to(context):
-                    run()
+                try:
+                    with _set_to(context):
+                        run()
+                finally:
+                    del thread.run  # or the two would keep each other alive
 
             thread.run = run_inside  # type: ignore[method-assign]
         start(thread, *args, **kwargs)

@@ -222,7 +222,7 @@ def _conversation(request: CompletionRequest, blobs: BlobExtractor) -> dict[str,
     """What the columns cannot hold of the question. A plain prompt is not stored twice."""
     if _are_plain(request.messages):
         return {}
-    messages = blobs.replace(request.messages)
+    messages = blobs.take_out_of(request.messages)
     return {"messages": messages, "blobs": blobs.facts} if blobs.facts else {"messages": messages}
 
 

@@ -83,7 +83,13 @@ class _StreamRecorder(Generic[Item]):
         if not self._is_readable or (partial and self._builder.is_empty):  # nothing to learn from
             self._fail(GeneratorExit())
             return
-        self._response = self._finish(Ending(self._builder.build(), partial, self._first_token_ns))
+        try:
+            completion = self._builder.build()
+        except Exception as error:  # a provider of one's own may give anything
+            count_capture_failure(error)
+            self._fail(error)
+            return
+        self._response = self._finish(Ending(completion, partial, self._first_token_ns))
 
     def _end_for(self, reason: BaseException) -> None:
         """End as the exception says that came instead of an item; it goes on to the caller."""

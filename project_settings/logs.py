@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-_QUIET = ("httpcore", "httpx", "openai")  # a line per request, where the provider's answer or error says it all
+_QUIET = ("httpcore", "httpx", "httpx2", "openai")  # a line per request, where the provider's answer or error says it all
 
 
 def logging_config(*, style: str, level: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def delta_from(event: Any, **facts: Unpack[HTTPFacts]) -> StreamDelta:
         item = event.item
         return StreamDelta(tool_calls=[ToolCallDelta(index=event.output_index, id=item.call_id, name=item.name)])
     if kind == "response.created":
-        return StreamDelta(model=event.response.model or None, response_id=event.response.id or None)
+        return StreamDelta(model=event.response.model or None, response_id=event.response.id or None, **facts)
     if kind in _FAILED:
         raise UnexpectedAnswer(f"The provider ended the stream with {kind}. There is no example.")
     if kind in _ENDED:
