@@ -29,14 +29,14 @@ class AnyLLMProvider(Provider):
         self._clients = PerLoop(lambda: AnyLLM.create(provider, **options), _close)
 
     def complete(self, request: CompletionRequest) -> Completion:
-        return completion_from(self._client.completion(**body_for(request), allow_running_loop=True))
+        return completion_from(self._client.completion(**body_for(request)))
 
     async def acomplete(self, request: CompletionRequest) -> Completion:
         client = await self._clients.get()
         return completion_from(await client.acompletion(**body_for(request)))
 
     def stream(self, request: CompletionRequest) -> Iterator[StreamDelta]:
-        chunks = cast(Iterator[Any], self._client.completion(**body_for(request), stream=True, allow_running_loop=True))
+        chunks = cast(Iterator[Any], self._client.completion(**body_for(request), stream=True))
         for chunk in chunks:
             yield delta_from(chunk)
 
