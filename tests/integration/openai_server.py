@@ -1,9 +1,13 @@
-"""A small server that speaks OpenAI's chat completions on a free port of the loopback."""
+"""Small servers that speak OpenAI's protocol on a free port of the loopback.
+
+`chat_server` answers chat completions in the usual way. `scripted_server` says, byte by byte, what a test gives it.
+"""
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -55,14 +59,21 @@ def error(message: str, kind: str) -> dict[str, Any]:
 @contextmanager
 def chat_server() -> Iterator[ChatServer]:
     """A server for the time of the block."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
-        http.daemon_threads = True
+    with _serving(_Handler) as http:
         state = ChatServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
         http.chat = state  # type: ignore[attr-defined]
+        yield state
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        http.daemon_threads = True
+        http.block_on_close = False
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield state
+            yield http
         finally:
             http.shutdown()
             thread.join()
@@ -102,6 +113,145 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = self.close_connection or chat.breaks_off
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class names it so)
+        """Say nothing."""
+
+
+# --- Byte by byte ------------------------------------------------------------------------------------------------
+
+# What is sent next: bytes, flushed at once; a number of seconds to wait; or something to wait for.
+Piece = bytes | float | threading.Event
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. Without `length` it is chunked, a chunk per piece."""
+
+    pieces: Sequence[Piece] = ()
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    length: int | None = None  # the Content-Length it claims
+    is_cut: bool = False  # the connection ends after the pieces, whatever was claimed
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request, as it came over the wire."""
+
+    method: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+@dataclass
+class ScriptedServer:
+    """Gives the replies in their order; the last one again and again."""
+
+    base_url: str
+    replies: list[Reply] = field(default_factory=list)
+    answer_for: Callable[[Seen], Reply] | None = None  # instead of the replies
+    seen: list[Seen] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next_reply(self, seen: Seen) -> Reply:
+        with self.lock:
+            self.seen.append(seen)
+            if self.answer_for is not None:
+                return self.answer_for(seen)
+            return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+
+REQUEST_ID = {"x-request-id": "req-1"}
+
+
+def json_reply(answer: Any, *, status: int = 200, **headers: str) -> Reply:
+    """A whole answer: one of the SDK's own objects, anything that JSON can hold, or bytes as they are."""
+    if hasattr(answer, "model_dump_json"):
+        body = answer.model_dump_json(exclude_unset=True).encode()
+    else:
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    named = {
+        "content-type": "application/json",
+        **REQUEST_ID,
+        **{key.replace("_", "-"): headers[key] for key in headers},
+    }
+    return Reply([body], status=status, headers=named, length=len(body))
+
+
+def sse_bytes(events: Sequence[Any], *, eol: bytes = b"\n", is_done: bool = True, named: bool = False) -> bytes:
+    """The body of a stream. An event is an object of the SDK, anything that JSON can hold, or bytes as they are."""
+    lines: list[bytes] = []
+    for event in events:
+        if isinstance(event, bytes):
+            lines.append(event)
+            continue
+        text = event.model_dump_json(exclude_unset=True) if hasattr(event, "model_dump_json") else json.dumps(event)
+        name = [b"event: " + event.type.encode()] if named and hasattr(event, "type") else []
+        lines.append(eol.join([*name, b"data: " + text.encode(), b"", b""]))
+    return b"".join([*lines, *([b"data: [DONE]" + eol + eol] if is_done else [])])
+
+
+def sse_reply(body: bytes, *, every: int | None = None, is_cut: bool = False) -> Reply:
+    """A stream, in pieces of that many bytes."""
+    step = every or max(len(body), 1)
+    pieces = [body[start : start + step] for start in range(0, len(body), step)]
+    return Reply(pieces, headers={"content-type": "text/event-stream; charset=utf-8", **REQUEST_ID}, is_cut=is_cut)
+
+
+@contextmanager
+def scripted_server() -> Iterator[ScriptedServer]:
+    """A server for the time of the block."""
+    with _serving(_ScriptedHandler) as http:
+        state = ScriptedServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
+        http.script = state  # type: ignore[attr-defined]
+        yield state
+
+
+class _ScriptedHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        script: ScriptedServer = self.server.script  # type: ignore[attr-defined]
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        reply = script.next_reply(Seen(self.command, self.path, list(self.headers.items()), body))
+        with suppress(ConnectionError):  # whoever asked may leave before the end
+            self._send(reply)
+
+    do_GET = do_POST  # noqa: N815  (the base class names it so)
+    do_DELETE = do_POST  # noqa: N815
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.length is None:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(reply.length))
+        self.end_headers()
+        for piece in reply.pieces:
+            self._send_piece(piece, is_chunked=reply.length is None)
+        if reply.is_cut:
+            self.close_connection = True
+        elif reply.length is None:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _send_piece(self, piece: Piece, *, is_chunked: bool) -> None:
+        if isinstance(piece, threading.Event):
+            piece.wait(10)
+        elif isinstance(piece, bytes):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
+            self.wfile.flush()
+        else:
+            time.sleep(piece)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class names it so)
         """Say nothing."""

@@ -1,18 +1,8 @@
 """What the tests of capture_app share."""
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
-
-from capture_app import metrics
-
-
-@pytest.fixture(autouse=True)
-def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The counts are the process's own; each test starts from none."""
-    monkeypatch.setattr(metrics, "_capture_failures", Counter())
-    monkeypatch.setattr(metrics, "_open_causes", set())
 
 
 @pytest.fixture

@@ -93,3 +93,12 @@ def test_who_may_not_view_examples_sees_none(client: Client) -> None:
     client.force_login(User.objects.create_user("clerk", is_staff=True))
 
     assert client.get(reverse(LIST)).status_code == 403
+
+
+def test_the_jobs_can_be_looked_at_and_not_changed(admin_client: Client) -> None:
+    html = page(admin_client, reverse("admin:capture_app_job_changelist"))
+
+    assert "drain" in html
+    assert "ok" in html
+    assert admin_client.get(reverse("admin:capture_app_job_add")).status_code == 403
+    assert admin_client.post(reverse("admin:capture_app_job_change", args=["drain"]), {"rows": 7}).status_code == 403

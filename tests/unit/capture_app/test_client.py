@@ -1,7 +1,6 @@
 """call_llm and acall_llm: what is asked, what is answered, what is recorded."""
 
 import asyncio
-import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from capture_app import acall_llm, call_llm
 from capture_app.exceptions import CaptureConfigurationError
 from capture_app.inbox import get_inbox
 from capture_app.providers import get_provider
-from capture_app.providers.base import CompletionRequest, StreamDelta, ToolCallDelta
+from capture_app.providers.base import Completion, CompletionRequest, StreamDelta, ToolCallDelta
 from capture_app.providers.offline import NOTICE
 from tests.unit.capture_app.captured import only_record, waiting_records
 from tests.unit.capture_app.fake_providers import ScriptedProvider, ServiceDown, scripted
@@ -275,167 +274,6 @@ def test_a_failed_call_leaves_no_example(capture: Callable[..., None]) -> None:
     assert waiting_records() == []
 
 
-# --- Streams -----------------------------------------------------------------------------------------------------
-
-PIECES = (
-    StreamDelta(model="scripted-1", response_id="r1"),
-    StreamDelta(text="12 "),
-    StreamDelta(text="EUR"),
-    StreamDelta(finish_reason="stop", input_tokens=4, output_tokens=2),
-)
-
-
-@pytest.fixture
-def streaming(capture: Callable[..., None]) -> None:
-    capture(**scripted(*PIECES))
-
-
-def is_partial(record: dict[str, Any]) -> bool:
-    return bool(record["metadata"]["gleaner"].get("partial", False))
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_gives_the_providers_deltas() -> None:
-    assert tuple(call_llm("What is the price?", stream=True)) == PIECES
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_that_ended_has_the_whole_response() -> None:
-    stream = call_llm("What is the price?", stream=True, training_metadata={})
-    list(stream)
-
-    assert stream.response.text == "12 EUR"
-    assert (stream.response.input_tokens, stream.response.output_tokens) == (4, 2)
-    assert stream.response.finish_reason == "stop"
-    assert stream.response.example_id == only_record()["id"]
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_that_ended_is_recorded_whole() -> None:
-    list(call_llm("What is the price?", stream=True, training_metadata={}))
-
-    record = only_record()
-    assert record["response_strong"] == "12 EUR"
-    assert (record["input_tokens"], record["output_tokens"]) == (4, 2)
-    assert not is_partial(record)
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_without_metadata_is_not_captured() -> None:
-    stream = call_llm("What is the price?", stream=True)
-    list(stream)
-
-    assert stream.response.example_id is None
-    assert waiting_records() == []
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_that_goes_on_has_no_response_yet() -> None:
-    stream = call_llm("What is the price?", stream=True)
-    next(stream)
-
-    with pytest.raises(RuntimeError, match="not ended"):
-        _ = stream.response
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_that_ended_stays_ended() -> None:
-    stream = call_llm("What is the price?", stream=True, training_metadata={})
-    list(stream)
-    stream.close()
-
-    assert list(stream) == []
-    assert len(waiting_records()) == 1
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_closed_stream_is_recorded_as_partial() -> None:
-    stream = call_llm("What is the price?", stream=True, training_metadata={})
-    next(stream)
-    next(stream)
-    stream.close()
-
-    assert only_record()["response_strong"] == "12 "
-    assert is_partial(only_record())
-    assert stream.response.text == "12 "
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_left_by_break_is_recorded_as_partial_when_its_block_ends() -> None:
-    with call_llm("What is the price?", stream=True, training_metadata={}) as stream:
-        for delta in stream:
-            if delta.text:
-                break
-
-    assert only_record()["response_strong"] == "12 "
-    assert is_partial(only_record())
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_dropped_without_close_is_recorded_as_partial() -> None:
-    stream = call_llm("What is the price?", stream=True, training_metadata={})
-    next(stream)
-    next(stream)
-    del stream
-    gc.collect()
-
-    assert only_record()["response_strong"] == "12 "
-    assert is_partial(only_record())
-
-
-@pytest.mark.usefixtures("streaming")
-def test_a_stream_closed_before_any_text_leaves_no_example() -> None:
-    with call_llm("What is the price?", stream=True, training_metadata={}) as stream:
-        next(stream)
-
-    assert waiting_records() == []
-
-
-def test_an_interrupted_stream_is_recorded_as_partial(capture: Callable[..., None]) -> None:
-    capture(**scripted(StreamDelta(text="12 "), error=KeyboardInterrupt()))
-
-    with pytest.raises(KeyboardInterrupt):
-        list(call_llm("What is the price?", stream=True, training_metadata={}))
-
-    assert is_partial(only_record())
-
-
-def test_a_stream_that_was_cut_off_is_recorded_as_partial(capture: Callable[..., None]) -> None:
-    capture(**scripted(StreamDelta(text="The price is")))  # and never a reason to end
-
-    list(call_llm("What is the price?", stream=True, training_metadata={}))
-
-    assert is_partial(only_record())
-
-
-@pytest.mark.parametrize("pieces", [(), PIECES[:2]], ids=["before the first delta", "mid-stream"])
-def test_a_providers_error_in_a_stream_is_raised_as_it_is(
-    capture: Callable[..., None], pieces: tuple[StreamDelta, ...]
-) -> None:
-    error = ServiceDown("try later")
-    capture(**scripted(*pieces, error=error))
-
-    with pytest.raises(ServiceDown) as raised:
-        list(call_llm("What is the price?", stream=True, training_metadata={}))
-
-    assert raised.value is error
-
-
-@pytest.mark.parametrize("pieces", [(), PIECES[:2]], ids=["before the first delta", "mid-stream"])
-def test_a_stream_that_failed_leaves_no_example(capture: Callable[..., None], pieces: tuple[StreamDelta, ...]) -> None:
-    capture(**scripted(*pieces, error=ServiceDown()))
-
-    with (
-        pytest.raises(ServiceDown),
-        call_llm("What is the price?", stream=True, training_metadata={}) as stream,
-    ):
-        list(stream)
-
-    del stream
-    gc.collect()
-    assert waiting_records() == []
-
-
 # --- Async -------------------------------------------------------------------------------------------------------
 
 
@@ -475,76 +313,53 @@ async def test_an_awaited_call_that_is_cancelled_leaves_no_example(capture: Call
     assert waiting_records() == []
 
 
-@pytest.mark.usefixtures("streaming")
-async def test_an_async_stream_gives_the_providers_deltas() -> None:
-    stream = await acall_llm("What is the price?", stream=True)
+# --- Odd answers and odd questions -------------------------------------------------------------------------------
 
-    assert tuple([delta async for delta in stream]) == PIECES
-
-
-@pytest.mark.usefixtures("streaming")
-async def test_an_async_stream_that_ended_is_recorded_whole() -> None:
-    stream = await acall_llm("What is the price?", stream=True, training_metadata={})
-    async for _ in stream:
-        pass
-
-    assert stream.response.example_id == only_record()["id"]
-    assert only_record()["response_strong"] == "12 EUR"
-    assert not is_partial(only_record())
+ODD: list[dict[str, Any]] = [
+    {"text": 12},
+    {"text": {"a": 1}},
+    {"text": "x", "model": ["m"]},
+    {"text": "x", "input_tokens": "9", "output_tokens": 2.5},
+    {"text": "x", "finish_reason": {"why": 1}},
+    {"text": "x", "tool_calls": [{"id": object()}]},
+    {"text": "\ud83d"},
+]
 
 
-@pytest.mark.usefixtures("streaming")
-async def test_an_async_stream_left_early_is_recorded_as_partial() -> None:
-    async with await acall_llm("What is the price?", stream=True, training_metadata={}) as stream:
-        async for delta in stream:
-            if delta.text:
-                break
+class OddProvider(ScriptedProvider):
+    """Answers with a Completion of wrong types."""
 
-    assert only_record()["response_strong"] == "12 "
-    assert is_partial(only_record())
-    assert [delta async for delta in stream] == []
+    def __init__(self, **fields: Any) -> None:
+        super().__init__()
+        self._fields = fields
 
-
-@pytest.mark.usefixtures("streaming")
-async def test_an_async_stream_dropped_without_close_is_recorded_as_partial() -> None:
-    stream = await acall_llm("What is the price?", stream=True, training_metadata={})
-    await anext(stream)
-    await anext(stream)
-    del stream
-    gc.collect()
-
-    assert only_record()["response_strong"] == "12 "
-    assert is_partial(only_record())
+    def complete(self, request: CompletionRequest) -> Completion:
+        return Completion(**{"model": "odd-1", **self._fields})
 
 
-async def test_a_cancelled_task_leaves_what_it_had_read_as_partial(capture: Callable[..., None]) -> None:
-    capture(**scripted(StreamDelta(text="12 "), hangs=True))
-    first_delta_came = asyncio.Event()
+@pytest.mark.parametrize("fields", ODD)
+def test_an_answer_of_wrong_types_reaches_the_caller(capture: Callable[..., None], fields: dict[str, Any]) -> None:
+    backend = f"{__name__}.{OddProvider.__name__}"
+    prices = {"odd-1": {"input": 1, "output": 1}}
+    capture(PROVIDERS={"odd": {"BACKEND": backend, "OPTIONS": fields}}, DEFAULT_PROVIDER="odd", PRICES=prices)
 
-    async def read() -> None:
-        async for _ in await acall_llm("What is the price?", stream=True, training_metadata={}):
-            first_delta_came.set()
-
-    task = asyncio.create_task(read())
-    await first_delta_came.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-    assert only_record()["response_strong"] == "12 "
-    assert is_partial(only_record())
+    assert call_llm("What is the price?", training_metadata={}).text == fields["text"]
 
 
-@pytest.mark.parametrize("pieces", [(), PIECES[:2]], ids=["before the first delta", "mid-stream"])
-async def test_a_providers_error_in_an_async_stream_is_raised_as_it_is(
-    capture: Callable[..., None], pieces: tuple[StreamDelta, ...]
-) -> None:
-    error = ServiceDown("try later")
-    capture(**scripted(*pieces, error=error))
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": None, "content": None}],
+        [{"content": 7}],
+        [{"role": "user", "content": [None, 7, {"type": None}, {"text": 7}]}],
+        [{"role": "user", "content": {"a": 1}}],
+        [{"role": "user", "content": "x", "tool_calls": "odd"}],
+        [{}],
+    ],
+)
+def test_an_odd_question_is_recorded_as_far_as_it_goes(capture: Callable[..., None], messages: Any) -> None:
+    capture(**scripted(StreamDelta(text="12 EUR")))
 
-    with pytest.raises(ServiceDown) as raised:
-        async for _ in await acall_llm("What is the price?", stream=True, training_metadata={}):
-            pass
+    response = call_llm(messages=messages, training_metadata={})
 
-    assert raised.value is error
-    assert waiting_records() == []
+    assert (response.text, response.example_id) == ("12 EUR", only_record()["id"])

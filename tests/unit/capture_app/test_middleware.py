@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.urls import path
 
-from capture_app import acall_llm, call_llm, capture_context, middleware, pseudonym
+from capture_app import acall_llm, call_llm, capture_context, log_once, middleware, pseudonym
 from capture_app.context import current_context
 from tests.unit.capture_app.captured import only_record, waiting_records
 
@@ -78,6 +79,37 @@ async def stream_a_task_async(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(parts())
 
 
+async def stream_with_a_timeout(request: HttpRequest) -> StreamingHttpResponse:
+    async def parts() -> AsyncIterator[str]:
+        async with asyncio.timeout(0.1):
+            yield "0 "
+            await asyncio.Event().wait()
+
+    return StreamingHttpResponse(parts())
+
+
+async def stream_with_a_task_group(request: HttpRequest) -> StreamingHttpResponse:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def parts() -> AsyncIterator[str]:
+        async with asyncio.TaskGroup() as tasks:
+            yield "0 "
+            tasks.create_task(fail())
+            await asyncio.Event().wait()
+
+    return StreamingHttpResponse(parts())
+
+
+async def stream_with_a_cancel_scope(request: HttpRequest) -> StreamingHttpResponse:
+    async def parts() -> AsyncIterator[str]:
+        with anyio.CancelScope():
+            yield "0 "
+            yield "1 "
+
+    return StreamingHttpResponse(parts())
+
+
 def stream_and_fail(request: HttpRequest) -> StreamingHttpResponse:
     def parts() -> Iterator[str]:
         yield "0 "
@@ -110,7 +142,7 @@ def fail(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [path(f"{view.__name__}/", view) for view in (
     ask, ask_async, ask_in_a_thread, ask_in_a_task_of_its_own, stream, stream_async, stream_a_task, stream_a_task_async,
-    stream_and_fail, stream_endlessly, send_file, fail,
+    stream_and_fail, stream_with_a_timeout, stream_with_a_task_group, stream_with_a_cancel_scope, stream_endlessly, send_file, fail,
 )]  # fmt: skip
 
 
@@ -146,7 +178,7 @@ async def awaited_user(request: HttpRequest) -> str:
 def project(settings: Any) -> None:
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = MIDDLEWARE
-    middleware._say_once.cache_clear()
+    log_once._log.cache_clear()
 
 
 @pytest.fixture
@@ -288,6 +320,30 @@ def test_an_error_while_a_response_is_sent_is_raised_as_it_is() -> None:
     assert current_context() == {}
 
 
+async def read(view: Callable[..., Any]) -> list[bytes]:
+    response: Any = await AsyncClient().get(f"/{view.__name__}/")
+    async with asyncio.timeout(5):
+        return [part async for part in response.streaming_content]
+
+
+async def test_a_timeout_within_an_async_response_still_ends_it() -> None:
+    started = asyncio.get_running_loop().time()
+
+    with pytest.raises(TimeoutError):
+        await read(stream_with_a_timeout)
+
+    assert asyncio.get_running_loop().time() - started < 3  # its own, not that of this test
+
+
+async def test_a_task_group_within_an_async_response_still_ends_it() -> None:
+    with pytest.raises(ExceptionGroup):
+        await read(stream_with_a_task_group)
+
+
+async def test_a_cancel_scope_within_an_async_response_is_left_where_it_was_entered() -> None:
+    assert await read(stream_with_a_cancel_scope) == [b"0 ", b"1 "]
+
+
 @pytest.mark.django_db  # closing a response closes old connections
 def test_closing_a_response_closes_what_makes_it() -> None:
     closed.clear()
@@ -301,7 +357,7 @@ def test_closing_a_response_closes_what_makes_it() -> None:
 @pytest.mark.django_db  # closing a response closes old connections
 def test_a_file_is_sent_as_without_it() -> None:
     request = RequestFactory().get("/send_file/")
-    bare = send_file(request)
+    bare: Any = send_file(request)
     response: Any = middleware.CaptureContextMiddleware(send_file)(request)
 
     assert response.headers == bare.headers
