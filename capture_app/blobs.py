@@ -101,8 +101,15 @@ def store_blobs(data_dir: Path, blobs: Iterable[Blob], *, fsync: bool = False) -
     """Keep each blob that is not there yet. Raises OSError; then nothing half-written has a blob's name."""
     for blob in blobs:
         path = blob_path(data_dir, blob.sha256)
-        if not path.exists():
+        if not _is_there(path, len(blob.content)):
             _store(path, blob.content, fsync=fsync)
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size  # a power failure may leave the name of a file, and not its content
+    except FileNotFoundError:
+        return False
 
 
 def _store(path: Path, content: bytes, *, fsync: bool) -> None:

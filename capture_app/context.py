@@ -43,7 +43,8 @@ def capture_context(
 
 
 @contextmanager
-def _set_to(context: Mapping[str, Any]) -> Iterator[None]:
+def resumed_context(context: Mapping[str, Any]) -> Iterator[None]:
+    """The context as it was elsewhere, whatever it is here."""
     token = _context.set(context)
     try:
         yield
@@ -67,7 +68,7 @@ def _carrying_start(start: Callable[..., None]) -> Callable[..., None]:
 
             def run_inside() -> None:
                 try:
-                    with _set_to(context):
+                    with resumed_context(context):
                         run()
                 finally:
                     del thread.run  # or the two would keep each other alive
@@ -86,10 +87,10 @@ def _carrying_submit(submit: Callable[..., Future[Any]]) -> Callable[..., Future
             return submit(pool, function, *args, **kwargs)
 
         def run_inside() -> Any:
-            with _set_to(context):
+            with resumed_context(context):
                 return function(*args, **kwargs)
 
-        with _set_to(_NOTHING):  # a worker that the pool starts now serves others later
+        with resumed_context(_NOTHING):  # a worker that the pool starts now serves others later
             return submit(pool, run_inside)
 
     return carrying

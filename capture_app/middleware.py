@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextvars import Context, copy_context
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -12,7 +11,7 @@ from django.http.response import FileResponse, HttpResponseBase, StreamingHttpRe
 from django.utils.module_loading import import_string
 
 from capture_app.conf import capture_settings
-from capture_app.context import capture_context
+from capture_app.context import capture_context, current_context, resumed_context
 from capture_app.log_once import log_once
 from capture_app.pseudonyms import pseudonym
 
@@ -89,21 +88,28 @@ def _while_sent(response: HttpResponseBase) -> HttpResponseBase:
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         content: Any = response.streaming_content
         iterate = _aiterate if response.is_async else _iterate
-        response.streaming_content = iterate(content, copy_context())
+        response.streaming_content = iterate(content, current_context())
     return response
 
 
-def _iterate(content: Any, context: Context) -> Iterator[bytes]:
+def _iterate(content: Any, context: Mapping[str, Any]) -> Iterator[bytes]:
     parts = iter(content)
-    while (part := context.run(next, parts, _END)) is not _END:
+    while True:
+        with resumed_context(context):
+            part = next(parts, _END)
+            context = current_context()  # what the response has entered, and not left yet
+        if part is _END:
+            return
         yield part
 
 
-async def _aiterate(content: Any, context: Context) -> AsyncIterator[bytes]:
+async def _aiterate(content: Any, context: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    """In the task that asks: a timeout, or a group of tasks, must be left in the task that entered it."""
     parts = aiter(content)
-
-    async def next_part() -> Any:
-        return await anext(parts, _END)
-
-    while (part := await asyncio.create_task(next_part(), context=context)) is not _END:
+    while True:
+        with resumed_context(context):
+            part = await anext(parts, _END)
+            context = current_context()
+        if part is _END:
+            return
         yield part

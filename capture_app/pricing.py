@@ -23,10 +23,10 @@ def cost_in_usd(completion: Completion, requested_model: str) -> float | None:
     "gpt-4o-mini" when that was asked for. Cached tokens are among the input tokens, and are priced once: at
     `cached_input` when the table has it, else at `input`. Reasoning tokens are among the output tokens.
     """
-    prices = capture_settings().prices
-    if not prices:
-        return None
     try:
+        prices = capture_settings().prices
+        if not prices:
+            return None
         return _cost(prices, completion, requested_model)
     except Exception as error:  # an odd table, or a provider's odd figures: the call has its answer and must go on
         log_once(logger, f"What a call of the model {requested_model!r} cost cannot be told: see PRICES.", error)

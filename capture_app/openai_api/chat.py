@@ -39,7 +39,7 @@ def completion_from(answer: Any) -> Completion:
     message = choice.message
     return Completion(
         text=message.content or getattr(message, "refusal", None) or "",
-        tool_calls=[_tool_call(call) for call in message.tool_calls or ()],
+        tool_calls=_tool_calls(message),
         model=answer.model or "",
         finish_reason=choice.finish_reason,
         response_id=answer.id,
@@ -54,7 +54,7 @@ def delta_from(chunk: Any, **facts: Unpack[HTTPFacts]) -> StreamDelta:
     delta = choice.delta if choice else None
     return StreamDelta(
         text=((delta.content or getattr(delta, "refusal", None)) if delta else None) or "",
-        tool_calls=[_tool_call_delta(*call) for call in enumerate((delta.tool_calls if delta else None) or ())],
+        tool_calls=_tool_call_deltas(delta) if delta else (),
         finish_reason=choice.finish_reason if choice else None,
         model=chunk.model or None,
         response_id=chunk.id or None,
@@ -63,12 +63,27 @@ def delta_from(chunk: Any, **facts: Unpack[HTTPFacts]) -> StreamDelta:
     )
 
 
+def _tool_calls(message: Any) -> list[dict[str, Any]]:
+    legacy = getattr(message, "function_call", None)  # of `functions`, which tools came after
+    if legacy and not message.tool_calls:
+        return [{"id": None, "type": "function", "function": legacy.model_dump(warnings=False)}]
+    return [_tool_call(call) for call in message.tool_calls or ()]
+
+
 def _tool_call(call: Any) -> dict[str, Any]:
     """As it was sent, without what an SDK's parser adds to it."""
-    found: dict[str, Any] = call.model_dump(exclude_none=True)
+    # Some servers send the arguments as an object: the SDK would warn of them.
+    found: dict[str, Any] = call.model_dump(exclude_none=True, warnings=False)
     if isinstance(found.get("function"), dict):
         found["function"].pop("parsed_arguments", None)
     return found
+
+
+def _tool_call_deltas(delta: Any) -> list[ToolCallDelta]:
+    legacy = getattr(delta, "function_call", None)
+    if legacy and not delta.tool_calls:
+        return [ToolCallDelta(index=0, name=legacy.name, arguments=legacy.arguments or "")]
+    return [_tool_call_delta(*call) for call in enumerate(delta.tool_calls or ())]
 
 
 def _tool_call_delta(place: int, call: Any) -> ToolCallDelta:

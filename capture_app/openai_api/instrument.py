@@ -5,6 +5,7 @@ gives back is given on, the very same object: of a stream only the iterator insi
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -56,14 +57,16 @@ def instrument(client: Client, *, provider: str | None = None) -> Client:
     """
     if getattr(client, _INSTRUMENTED, False):
         return client
-    if not all(hasattr(client, name) for name in ("request", "with_options", "base_url", "_prepare_request")):
+    if isinstance(client, type) or not all(
+        hasattr(client, name) for name in ("request", "with_options", "base_url", "_prepare_request")
+    ):
         raise CaptureConfigurationError(
             f"instrument() takes a client of the openai SDK, openai.OpenAI or AsyncOpenAI, not {client!r}."
         )
     name = provider or _provider_name(client)
-    wrap = _instrument_async if asyncio.iscoroutinefunction(client.request) else _instrument_sync
+    wrap = _instrument_async if inspect.iscoroutinefunction(client.request) else _instrument_sync
     wrap(client, name)
-    copying = _copying(client.copy, name)
+    copying = _copying(client.copy, provider)
     _replace(client, copy=copying, with_options=copying, **{_INSTRUMENTED: True})
     return client
 
@@ -81,7 +84,7 @@ def _provider_name(client: Any) -> str:
     return "azure.ai.openai" if host.endswith(".openai.azure.com") else host
 
 
-def _copying(copy: Callable[..., Any], provider: str) -> Callable[..., Any]:
+def _copying(copy: Callable[..., Any], provider: str | None) -> Callable[..., Any]:
     @wraps(copy)
     def copying(*args: Any, **kwargs: Any) -> Any:
         return instrument(copy(*args, **kwargs), provider=provider)
@@ -230,6 +233,8 @@ class _SDKStream(RecordedStream[Any]):
     _pulling = False
 
     def __next__(self) -> Any:
+        if self._closed:
+            return next(self._items)  # what came before the closing can still be read, as without us
         self._pulling = True
         try:
             return super().__next__()
@@ -255,6 +260,8 @@ class _AsyncSDKStream(AsyncRecordedStream[Any]):
     _pulling = False
 
     async def __anext__(self) -> Any:
+        if self._closed:
+            return await anext(self._items)
         self._pulling = True
         try:
             return await super().__anext__()

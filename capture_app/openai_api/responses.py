@@ -14,6 +14,8 @@ _TEXT_PARTS: Final = ("input_text", "output_text", "text")
 _REASONS: Final = {"max_output_tokens": "length"}
 _ANSWERED: Final = ("completed", "incomplete")
 _ENDED: Final = ("response.completed", "response.incomplete")
+_CALLS: Final = ("function_call", "custom_tool_call")
+_CALL_DELTAS: Final = ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta")
 _FAILED: Final = ("response.failed", "error")
 
 
@@ -35,7 +37,7 @@ def completion_from(answer: Any) -> Completion:
     status = getattr(answer, "status", None) or "completed"
     if status not in _ANSWERED or getattr(answer, "output", None) is None:
         raise UnexpectedAnswer(f"The provider answered with a response that is {status}. There is no example.")
-    calls = [_tool_call(item) for item in answer.output if item.type == "function_call"]
+    calls = [_tool_call(item) for item in answer.output if item.type in _CALLS]
     return Completion(
         text="".join(_texts(answer.output)),
         tool_calls=calls,
@@ -51,11 +53,10 @@ def delta_from(event: Any, **facts: Unpack[HTTPFacts]) -> StreamDelta:
     kind = event.type
     if kind in ("response.output_text.delta", "response.refusal.delta"):
         return StreamDelta(text=event.delta or "")
-    if kind == "response.function_call_arguments.delta":
+    if kind in _CALL_DELTAS:
         return StreamDelta(tool_calls=[ToolCallDelta(index=event.output_index, arguments=event.delta or "")])
-    if kind == "response.output_item.added" and event.item.type == "function_call":
-        item = event.item
-        return StreamDelta(tool_calls=[ToolCallDelta(index=event.output_index, id=item.call_id, name=item.name)])
+    if kind == "response.output_item.added" and event.item.type in _CALLS:
+        return StreamDelta(tool_calls=[_call_begun(event)])
     if kind == "response.created":
         return StreamDelta(model=event.response.model or None, response_id=event.response.id or None, **facts)
     if kind in _FAILED:
@@ -65,8 +66,14 @@ def delta_from(event: Any, **facts: Unpack[HTTPFacts]) -> StreamDelta:
     return StreamDelta()
 
 
+def _call_begun(event: Any) -> ToolCallDelta:
+    item = event.item
+    is_custom = item.type == "custom_tool_call"
+    return ToolCallDelta(index=event.output_index, id=item.call_id, name=item.name, is_custom=is_custom)
+
+
 def _last_delta(answer: Any, facts: HTTPFacts) -> StreamDelta:
-    has_calls = any(item.type == "function_call" for item in answer.output or ())
+    has_calls = any(item.type in _CALLS for item in answer.output or ())
     return StreamDelta(
         model=answer.model or None,
         response_id=answer.id or None,
@@ -91,6 +98,8 @@ def _texts(output: Any) -> Iterator[str]:
 
 
 def _tool_call(item: Any) -> dict[str, Any]:
+    if item.type == "custom_tool_call":
+        return {"id": item.call_id, "type": "custom", "custom": {"name": item.name, "input": item.input}}
     return {
         "id": item.call_id,
         "type": "function",

@@ -55,6 +55,7 @@ class ToolCallDelta:
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    is_custom: bool = False  # a tool whose input is free text, and no JSON object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,7 @@ class CompletionBuilder:
         empty = {"id": None, "type": "function", "function": {"name": "", "arguments": []}}
         call = self._tool_calls.setdefault(piece.index, empty)
         call["id"] = piece.id or call["id"]
+        call["type"] = "custom" if piece.is_custom else call["type"]
         call["function"]["name"] = piece.name or call["function"]["name"]
         call["function"]["arguments"].append(piece.arguments)
 
@@ -126,11 +128,14 @@ class CompletionBuilder:
         return Completion(text="".join(self._texts), tool_calls=self._joined_tool_calls(), **scalars)
 
     def _joined_tool_calls(self) -> list[dict[str, Any]]:
-        calls = (call for _, call in sorted(self._tool_calls.items()))
-        return [
-            {**call, "function": {**call["function"], "arguments": "".join(call["function"]["arguments"])}}
-            for call in calls
-        ]
+        return [_joined(call) for _, call in sorted(self._tool_calls.items())]
+
+
+def _joined(call: dict[str, Any]) -> dict[str, Any]:
+    name, text = call["function"]["name"], "".join(call["function"]["arguments"])
+    if call["type"] == "custom":
+        return {"id": call["id"], "type": "custom", "custom": {"name": name, "input": text}}
+    return {**call, "function": {"name": name, "arguments": text}}
 
 
 class Provider(ABC):

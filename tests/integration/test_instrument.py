@@ -1,6 +1,6 @@
 """`instrument` changes nothing: neither what a caller gets from the SDK, nor what the server gets from the caller."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -545,32 +545,47 @@ async def test_an_awaited_answer_is_as_without_it(server: ScriptedServer, use: A
 # --- Clients -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [openai.AzureOpenAI, openai.AsyncAzureOpenAI])
-async def test_azures_clients_ask_for_their_deployment_as_before(
-    server: ScriptedServer, kind: Callable[..., Any]
-) -> None:
-    server.replies = [json_reply(text_chat())]
-    options = {"azure_endpoint": server.base_url, "api_key": "secret-key", "api_version": "2024-10-21"}
-    answers = []
-    for client in (kind(**options), instrument(kind(**options)), instrument(kind(**options)).with_options(timeout=9)):
-        answer = client.chat.completions.create(**ASK)
-        answers.append(answer if kind is openai.AzureOpenAI else await answer)
+AZURE: dict[str, Any] = {"api_key": "secret-key", "api_version": "2024-10-21"}
+AZURE_PATH = "/v1/openai/deployments/small-1/chat/completions?api-version=2024-10-21"
 
-    assert shown(answers[0]) == shown(answers[1]) == shown(answers[2])
-    assert [seen.path for seen in server.seen] == [
-        "/v1/openai/deployments/small-1/chat/completions?api-version=2024-10-21"
-    ] * 3
+
+def test_azures_client_asks_for_its_deployment_as_before(server: ScriptedServer) -> None:
+    server.replies = [json_reply(text_chat())]
+    with (
+        openai.AzureOpenAI(azure_endpoint=server.base_url, **AZURE) as bare,
+        openai.AzureOpenAI(azure_endpoint=server.base_url, **AZURE) as client,
+    ):
+        asked = [bare, instrument(client), client.with_options(timeout=9)]
+        answers = [shown(each.chat.completions.create(**ASK)) for each in asked]
+
+    assert answers == [answers[0]] * 3
+    assert [seen.path for seen in server.seen] == [AZURE_PATH] * 3
+    assert len(records()) == 2
+
+
+async def test_azures_async_client_asks_for_its_deployment_as_before(server: ScriptedServer) -> None:
+    server.replies = [json_reply(text_chat())]
+    async with (
+        openai.AsyncAzureOpenAI(azure_endpoint=server.base_url, **AZURE) as bare,
+        openai.AsyncAzureOpenAI(azure_endpoint=server.base_url, **AZURE) as client,
+    ):
+        asked = [bare, instrument(client), client.with_options(timeout=9)]
+        answers = [shown(await each.chat.completions.create(**ASK)) for each in asked]
+
+    assert answers == [answers[0]] * 3
+    assert [seen.path for seen in server.seen] == [AZURE_PATH] * 3
     assert len(records()) == 2
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_a_client_of_either_http_library_is_recorded(server: ScriptedServer, library: Any) -> None:
     server.replies = [json_reply(text_chat()), stream(TEXT_CHUNKS)]
-    client = instrument(client_for(server, http_client=library.Client()))
+    with library.Client() as http:
+        client = instrument(client_for(server, http_client=http))
 
-    client.chat.completions.create(**ASK)
-    with client.chat.completions.create(**ASK, stream=True) as chunks:
-        next(chunks), next(chunks)
+        client.chat.completions.create(**ASK)
+        with client.chat.completions.create(**ASK, stream=True) as chunks:
+            next(chunks), next(chunks)
 
     assert len(records()) == 2
 

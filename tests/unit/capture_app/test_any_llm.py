@@ -42,6 +42,7 @@ def server(capture: Callable[..., None]) -> Iterator[ChatServer]:
         )
         yield server
         run_async_in_sync(_close(get_provider("local")._client))  # type: ignore[attr-defined]  # of calls without await
+        run_async_in_sync(asyncio.sleep(0.05))  # the loop closes sockets in its next rounds
 
 
 def test_an_answer_is_recorded(server: ChatServer) -> None:

@@ -140,10 +140,24 @@ def fail(request: HttpRequest) -> HttpResponse:
     raise ZeroDivisionError
 
 
-urlpatterns = [path(f"{view.__name__}/", view) for view in (
-    ask, ask_async, ask_in_a_thread, ask_in_a_task_of_its_own, stream, stream_async, stream_a_task, stream_a_task_async,
-    stream_and_fail, stream_with_a_timeout, stream_with_a_task_group, stream_with_a_cancel_scope, stream_endlessly, send_file, fail,
-)]  # fmt: skip
+VIEWS: list[Any] = [
+    ask,
+    ask_async,
+    ask_in_a_thread,
+    ask_in_a_task_of_its_own,
+    stream,
+    stream_async,
+    stream_a_task,
+    stream_a_task_async,
+    stream_and_fail,
+    stream_with_a_timeout,
+    stream_with_a_task_group,
+    stream_with_a_cancel_scope,
+    stream_endlessly,
+    send_file,
+    fail,
+]
+urlpatterns = [path(f"{view.__name__}/", view) for view in VIEWS]
 
 
 # --- Functions for USER_ID ---------------------------------------------------------------------------------------
