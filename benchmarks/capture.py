@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from benchmarks import ways
 from benchmarks.corpus import calls
-from benchmarks.langfuse_stub import LangfuseStub
 from benchmarks.measure import Spread, in_turns, latencies, paced_latencies, percentile, settle
+from benchmarks.otlp_stub import OtlpStub
 from benchmarks.plots import bar_plot
 from benchmarks.report import Bar, Progress, Report
 from benchmarks.ways import Record, Step, Way
@@ -74,9 +74,9 @@ Measure = Callable[[Record, Sequence[Step], int], list[float]]
 def run(*, quick: bool, progress: Progress) -> Report:
     size = QUICK if quick else FULL
     steps = [Step(call, call.record()) for call in calls(_STEPS)]
-    with LangfuseStub() as stub:
+    with OtlpStub() as stub:
         tight = _compare(_ways(stub), _counts(size), size.rounds, steps, latencies, progress)
-        kept = stub.spans()
+        kept = len(stub.span_ids())
     paced_ways: dict[str, Way] = {BARE: ways.bare_append, CAPTURED: ways.captured}
     paced_counts = dict.fromkeys(paced_ways, size.paced_calls)
     paced = _compare(
@@ -86,7 +86,7 @@ def run(*, quick: bool, progress: Progress) -> Report:
     return _report(tight, paced, size, kept, sent)
 
 
-def _ways(stub: LangfuseStub) -> dict[str, Way]:
+def _ways(stub: OtlpStub) -> dict[str, Way]:
     return {
         PROVIDER: ways.provider_alone,
         BARE: ways.bare_append,

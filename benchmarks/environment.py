@@ -9,6 +9,11 @@ import django
 DATA: Final = "backups"
 INDEX: Final = "db.sqlite3"
 
+# Variables that the processes of `survival` and `load` read.
+WAY, LATENCY = "BENCHMARK_WAY", "BENCHMARK_LATENCY"
+ACKNOWLEDGED, BROKER = "BENCHMARK_ACKNOWLEDGED", "BENCHMARK_BROKER"
+CALLS, NOTES = "BENCHMARK_CALLS", "BENCHMARK_NOTES"
+
 
 def site_environment(folder: Path) -> dict[str, str]:
     """The environment in which a process of the project keeps all its data in `folder`."""

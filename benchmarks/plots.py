@@ -1,4 +1,4 @@
-"""Plots in one style: horizontal bars on a logarithmic axis, and lines over sizes."""
+"""Plots in one style: horizontal bars, alone or in groups, and lines over sizes or over time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 OURS, OTHERS, LIMIT = "#1b7f5c", "#9aa5b1", "#c0392b"
+_SHADES = ("#5d6b78", "#9aa5b1", "#b98a4a", "#dcc49b")  # of the others, where they are to be told apart
 _LIGHTER = 0.45  # opacity of what stands behind
 _BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
 
@@ -67,6 +68,33 @@ def _label(
         )
 
 
+def grouped_bar_plot(
+    title: str, unit: str, groups: Mapping[str, Mapping[str, float]], *, ours: Sequence[str]
+) -> Figure:
+    """For each group one bar per name, with its value; a name has one colour in all groups."""
+    names = list(dict.fromkeys(name for values in groups.values() for name in values))
+    others = [name for name in names if name not in ours]
+    figure = Figure(figsize=(9, 1.4 + 0.22 * sum(len(values) + 1 for values in groups.values())))
+    axes = figure.subplots()
+    row, middles, drawn = 0, [], set[str]()
+    for values in groups.values():
+        middles.append(row + (len(values) - 1) / 2)
+        for name, value in values.items():
+            colour = OURS if name in ours else _SHADES[others.index(name) % len(_SHADES)]
+            axes.barh(row, value, color=colour, label=None if name in drawn else name)
+            axes.annotate(_short(value), (value, row), xytext=(5, 0), textcoords="offset points", va="center", size=8)
+            drawn.add(name)
+            row += 1
+        row += 1
+    axes.set_yticks(middles, list(groups))
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=unit)
+    axes.margins(x=0.08, y=0.01)
+    figure.legend(loc="outside lower right", ncols=len(names), frameon=False)
+    return figure
+
+
 def _short(value: float) -> str:
     """Three digits at most after rounding, and no exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
@@ -99,4 +127,26 @@ def line_plot(
     axes.yaxis.set_major_formatter(plain)
     figure.legend(loc="outside lower right", ncols=len(lines) + 1, frameon=False)
     axes.margins(0.12)
+    return figure
+
+
+def time_plot(
+    title: str,
+    y_label: str,
+    line: Mapping[float, float],
+    *,
+    shaded: tuple[str, Sequence[tuple[float, float]]],
+    limit: tuple[str, float],
+) -> Figure:
+    """A line over seconds, with spans of time shaded behind it."""
+    figure = Figure(figsize=(9, 4.5))
+    axes = figure.subplots()
+    for number, (begin, end) in enumerate(shaded[1]):
+        axes.axvspan(begin, end, color=OTHERS, alpha=_LIGHTER, linewidth=0, label=None if number else shaded[0])
+    axes.plot(list(line), list(line.values()), color=OURS, linewidth=1)
+    axes.axhline(limit[1], color=LIMIT, linestyle="--", label=limit[0])
+    axes.set(title=title, xlabel="seconds", ylabel=y_label, yscale="log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.margins(x=0.01)
+    figure.legend(loc="outside lower right", ncols=2, frameon=False)
     return figure

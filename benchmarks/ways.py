@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from benchmarks import naive
 from benchmarks.corpus import Call
-from benchmarks.langfuse_stub import LangfuseStub
+from benchmarks.otlp_stub import OtlpStub
 from benchmarks.site import site
 from capture_app import call_llm, record_example
 from capture_app.example import COLUMNS
@@ -61,7 +61,7 @@ def captured(folder: Path, steps: Sequence[Step], *, fsync: bool = False) -> Ite
 
     with _site(folder, steps, FSYNC=fsync):
         yield record
-        assert get_inbox().depth().rows, "nothing was captured"
+        assert get_inbox().depth().bytes, "nothing was captured"
 
 
 def captured_durably(folder: Path, steps: Sequence[Step]) -> AbstractContextManager[Record]:
@@ -112,7 +112,7 @@ def recorded(folder: Path, steps: Sequence[Step]) -> Iterator[Record]:
 
     with _site(folder, steps):
         yield record
-        assert get_inbox().depth().rows, "nothing was captured"
+        assert get_inbox().depth().bytes, "nothing was captured"
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def with_own_id(record: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def langfuse(folder: Path, steps: Sequence[Step], *, stub: LangfuseStub) -> Iterator[Record]:
+def langfuse(folder: Path, steps: Sequence[Step], *, stub: OtlpStub) -> Iterator[Record]:
     """A generation of Langfuse's SDK with its default batching, sent to a local server; the flush is not timed."""
     tracer_provider = TracerProvider()
     client = Langfuse(

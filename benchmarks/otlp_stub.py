@@ -1,7 +1,7 @@
-"""A server that takes what Langfuse's SDK sends, and counts it. It runs as a process of its own: `LangfuseStub()`.
+"""A server that takes spans as OpenTelemetry and Langfuse send them. It runs as a process of its own: `OtlpStub()`.
 
-POST keeps the request's body and answers 200; GET answers with the number of spans kept so far, as JSON. Bodies are
-parsed only then, so that counting costs the measured process no core.
+POST keeps the request's body and answers 200; GET answers with the ids of the spans kept so far, as JSON. Bodies are
+parsed only then, so that keeping them costs the measured process no core.
 """
 
 import gzip
@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(b"")
 
     def do_GET(self) -> None:
-        self._answer(json.dumps(sum(map(_spans, _bodies))).encode())
+        self._answer(json.dumps([span for body in [*_bodies] for span in _span_ids(body)]).encode())
 
     def _answer(self, body: bytes) -> None:
         self.send_response(200)
@@ -39,18 +40,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _spans(body: bytes) -> int:
+def _span_ids(body: bytes) -> Iterator[str]:
     request = ExportTraceServiceRequest.FromString(body)
-    return sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            yield from (span.span_id.hex() for span in scope.spans)
 
 
-class LangfuseStub:
+class OtlpStub:
     """The server, for as long as the `with` block lasts."""
 
     url: str
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "benchmarks.langfuse_stub"]
+        command = [sys.executable, "-m", "benchmarks.otlp_stub"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
@@ -62,9 +65,11 @@ class LangfuseStub:
         self._process.terminate()
         self._process.communicate()
 
-    def spans(self) -> int:
+    def span_ids(self) -> list[str]:
+        """In hexadecimal, in the order of their arrival; an id that came twice is there twice."""
         with urllib.request.urlopen(self.url) as response:
-            return int(json.load(response))
+            ids: list[str] = json.load(response)
+        return ids
 
 
 def _serve() -> None:
