@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-_QUIET = ("httpcore", "httpx", "httpx2", "openai")  # a line per request, where the provider's answer or error says it all
+# They log a line per request, where the provider's answer or error says it all.
+_QUIET = ("httpcore", "httpx", "httpx2", "openai")
 
 
 def logging_config(*, style: str, level: str) -> dict[str, Any]:
