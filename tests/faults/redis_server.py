@@ -4,6 +4,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from redis.retry import Retry
 
 _PATIENCE = 30.0  # seconds
 
-DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+_DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class RedisServer:
@@ -67,3 +69,14 @@ class RedisServer:
             return bool(self.client.ping())
         except redis.ConnectionError:  # not yet there, or still loading
             return False
+
+
+@contextmanager
+def durable_redis(program: str, folder: Path) -> Iterator[RedisServer]:
+    """A server that has on the disk what it answered for, for the time of the block."""
+    server = RedisServer(program, folder, *_DURABLE)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -19,7 +19,7 @@ from capture_app.inbox.redis_client import CaptureStream
 from capture_app.services import drain_captures
 from tests.faults.conftest import ROOT, Site, stop
 from tests.faults.redis_drains import CALLS, POINTS
-from tests.faults.redis_server import DURABLE, RedisServer
+from tests.faults.redis_server import RedisServer, durable_redis
 from tests.unit.capture_app.captured import example, stored
 
 KEY = "gleaner:captures"
@@ -30,10 +30,8 @@ ELSEWHERE, LONG_ELSEWHERE = 1, 20  # at each of the other points
 
 @pytest.fixture
 def server(needs: Callable[[str], str], tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(needs("redis-server"), tmp_path / "redis", *DURABLE)
-    server.start()
-    yield server
-    server.kill()
+    with durable_redis(needs("redis-server"), tmp_path / "redis") as server:
+        yield server
 
 
 @pytest.fixture

@@ -65,11 +65,15 @@ def chat_server() -> Iterator[ChatServer]:
         yield state
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128  # beyond it a connection waits a second and is tried again
+
+
 @contextmanager
 def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        http.daemon_threads = True
-        http.block_on_close = False
+    with _Server(("127.0.0.1", 0), handler) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -160,6 +164,10 @@ class ScriptedServer:
     answer_for: Callable[[Seen], Reply] | None = None  # instead of the replies
     seen: list[Seen] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start_anew(self) -> None:
+        with self.lock:
+            self.replies, self.answer_for, self.seen = [], None, []
 
     def next_reply(self, seen: Seen) -> Reply:
         with self.lock:
