@@ -11,7 +11,7 @@ _CELL_CHARACTERS = 90
 
 @admin.register(ExampleIndex)
 class ExampleIndexAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "task", "model_name", "tokens", "latency_ms", "prompt", "response")
+    list_display = ("created_at", "task", "model_name", "tokens", "cost_usd", "latency_ms", "prompt", "response")
     list_filter = ("task", "provider", "model_name", "is_partial", "has_tools")
     search_fields = ("=id", "=prompt_hash", "=conversation_id", "prompt_preview", "response_preview")
     date_hierarchy = "created_at"
@@ -32,7 +32,11 @@ class ExampleIndexAdmin(ReadOnlyAdmin):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state", "last_success_at", "started_at", "finished_at", "seconds", "rows", "problem")
+    list_display = ("name", "state", "last_success_at", "started_at", "finished_at", "duration", "rows", "problem")
+
+    @admin.display(description="seconds", ordering="seconds")
+    def duration(self, job: Job) -> str:
+        return "" if job.seconds is None else f"{job.seconds:.1f}"
 
 
 def _figure(tokens: int | None) -> str:

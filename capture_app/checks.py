@@ -15,7 +15,7 @@ from capture_app.providers.base import Provider
 
 @register()
 def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
-    """All that is wrong at once, ids capture_app.E001 to E010."""
+    """All that is wrong at once, ids capture_app.E001 to E011."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
         hint = f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}'
@@ -27,6 +27,7 @@ def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
         *_check_routes(raw),
         *_check_inbox(raw),
         *_check_sizes(raw),
+        *_check_switches(raw),
         *_check_functions(raw),
         *_check_prices(raw),
     ]
@@ -44,6 +45,12 @@ def _check_data_dir(raw: Mapping[str, Any]) -> Iterator[Error]:
             f"{SETTING} lacks DATA_DIR.",
             hint=f'Name the folder for captured calls: {SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}',
             id="capture_app.E002",
+        )
+    elif Path(folder).exists() and not Path(folder).is_dir():
+        yield Error(
+            f"{SETTING}['DATA_DIR'] is {str(folder)!r}, which is no folder.",
+            hint="Name a folder, or one that can be made.",
+            id="capture_app.E003",
         )
     elif not Path(folder).is_absolute():
         yield Error(
@@ -65,7 +72,7 @@ def _check_backends(raw: Mapping[str, Any]) -> Iterator[Error]:
                 id="capture_app.E004",
             )
     default = raw.get("DEFAULT_PROVIDER", "openai")
-    if default not in providers:
+    if not isinstance(default, str) or default not in providers:
         yield Error(
             f"DEFAULT_PROVIDER is {default!r}, which PROVIDERS lacks.",
             hint=f"PROVIDERS has {_names(providers)}.",
@@ -76,12 +83,18 @@ def _check_backends(raw: Mapping[str, Any]) -> Iterator[Error]:
 def _check_routes(raw: Mapping[str, Any]) -> Iterator[Error]:
     providers, routes = _providers(raw), raw.get("ROUTES", {})
     for name, route in routes.items() if isinstance(routes, Mapping) else [("ROUTES", None)]:
-        if not isinstance(route, Mapping) or route.get("PROVIDER", "") not in {"", *providers}:
+        if not _is_route(route, providers):
             yield Error(
                 f"Route {name!r} is {route!r}, which names no provider of PROVIDERS.",
                 hint=f'A route is {{"PROVIDER": ..., "MODEL": ...}}; PROVIDERS has {_names(providers)}.',
                 id="capture_app.E005",
             )
+
+
+def _is_route(route: Any, providers: Mapping[str, Any]) -> bool:
+    if not isinstance(route, Mapping) or not set(route) <= {"PROVIDER", "MODEL"}:
+        return False
+    return str(route.get("PROVIDER", "")) in {"", *providers}
 
 
 def _check_inbox(raw: Mapping[str, Any]) -> Iterator[Error]:
@@ -105,6 +118,16 @@ def _check_sizes(raw: Mapping[str, Any]) -> Iterator[Error]:
         size = raw.get(name, 1)
         if type(size) is not int or size < 1:
             yield Error(f"{name} is {size!r}.", hint="It is a whole number, 1 or more.", id="capture_app.E007")
+
+
+def _check_switches(raw: Mapping[str, Any]) -> Iterator[Error]:
+    for name in ("FSYNC", "SPANS"):
+        if not isinstance(raw.get(name, True), bool):
+            yield Error(
+                f"{name} is {raw[name]!r}.",
+                hint='It is True or False; of a text such as "false", Python makes True.',
+                id="capture_app.E011",
+            )
 
 
 def _check_functions(raw: Mapping[str, Any]) -> Iterator[Error]:

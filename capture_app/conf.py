@@ -60,7 +60,7 @@ def capture_settings() -> CaptureSettings:
     unknown = sorted(set(raw) - KEYS)
     if unknown or "DATA_DIR" not in raw:
         problem = f"has no key {', '.join(unknown)}" if unknown else "needs DATA_DIR, the folder for captured calls"
-        raise CaptureConfigurationError(f"{SETTING} {problem}. Run `manage.py check` for the details.")
+        raise CaptureConfigurationError(f"{SETTING} {problem}. `manage.py check` has the details.")
     values = {name.lower(): value for name, value in raw.items()}
     return CaptureSettings(**{**values, "data_dir": Path(raw["DATA_DIR"])})
 

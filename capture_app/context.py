@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, wraps
-from types import MappingProxyType
+from types import MappingProxyType, MethodType
 from typing import Any, Final
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -66,14 +66,15 @@ def _carrying_start(start: Callable[..., None]) -> Callable[..., None]:
         if context:
             run = thread.run
 
-            def run_inside() -> None:
+            def run_inside(itself: threading.Thread) -> None:
                 try:
                     with resumed_context(context):
                         run()
                 finally:
-                    del thread.run  # or the two would keep each other alive
+                    itself.__dict__.pop("run", None)  # or the two would keep each other alive
 
-            thread.run = run_inside  # type: ignore[method-assign]
+            # A method, as it was: others who wrap a thread's `run` take the function out of it.
+            thread.run = MethodType(run_inside, thread)  # type: ignore[method-assign]
         start(thread, *args, **kwargs)
 
     return carrying

@@ -99,6 +99,6 @@ def only_run(name: str) -> Iterator[None]:
 def describe(error: BaseException) -> str:
     """What kind of error it is. Its own text may quote an example, so only the system's words are taken."""
     cause = error.__cause__
-    inner = f" ({describe(cause)})" if cause is not None else ""
+    inner = f" ({describe(cause)})" if cause is not None and type(cause).__name__ != type(error).__name__ else ""
     reason = f": {error.strerror}" if isinstance(error, OSError) and error.errno and error.strerror else ""
     return f"{type(error).__name__}{reason}{inner}"

@@ -44,7 +44,7 @@ class CaptureContextMiddleware:
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         # The user may have to be asked for in the database.
-        facts = await sync_to_async(_facts)(request) if capture_settings().user_id else _facts(request)
+        facts = await sync_to_async(_facts)(request) if _user_function() else _facts(request)
         with capture_context(**facts):
             return _while_sent(await self._get_response(request))
 
@@ -63,13 +63,22 @@ def pseudonymous_user(request: HttpRequest) -> str | None:
 
 def _facts(request: HttpRequest) -> dict[str, Any]:
     facts: dict[str, Any] = {"path": request.path}
-    dotted_path = capture_settings().user_id
+    dotted_path = _user_function()
     if dotted_path:
         try:
             facts["user_id"] = _user_id(dotted_path, request)
         except Exception as error:  # a page must not fail because its calls cannot be put to a user
             log_once(logger, f"USER_ID {dotted_path} failed; calls are recorded without a user.", error)
     return facts
+
+
+def _user_function() -> str:
+    """The dotted path in USER_ID; "" when there is none. Wrong settings are for `manage.py check`, not for a page."""
+    try:
+        return capture_settings().user_id
+    except Exception as error:  # whatever is wrong in them
+        log_once(logger, "TRAINING_CAPTURE cannot be used, and no call is recorded. Run `manage.py check`.", error)
+        return ""
 
 
 def _user_id(dotted_path: str, request: HttpRequest) -> str | None:

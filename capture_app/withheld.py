@@ -11,21 +11,24 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.utils.crypto import salted_hmac
 
 from capture_app.blobs import Blob
-from capture_app.example import Example
+from capture_app.conf import SETTING
+from capture_app.example import Example, storable
 from capture_app.metrics import count_withheld
 from capture_app.quarantine import FOLDER, WITHHELD
 
 logger = logging.getLogger("capture_app")
 
 _SALT: Final = "capture_app.withheld"
+_said: set[str] = set()  # reasons; there are as many as lines in a redactor that can fail
 
 
 class Withholding(NamedTuple):
@@ -40,7 +43,7 @@ def withhold(data_dir: Path, example: Example, blobs: Iterable[Blob], reason: st
     now = datetime.now(UTC)
     line = {
         "id": example.id,
-        "task": example.task,
+        "task": storable(example.task),
         "reason": reason,
         "withheld_at": now,
         "sealed": _seal(Withholding(example.to_json_line(), [*blobs])),
@@ -49,11 +52,27 @@ def withhold(data_dir: Path, example: Example, blobs: Iterable[Blob], reason: st
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _append(path, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
     count_withheld()
-    logger.error(
-        "An example could not be redacted and is withheld, sealed, in quarantine: %s.",
+    _say(reason, example.id)
+
+
+def _say(reason: str, example_id: str) -> None:
+    """As an error once for each reason: a redactor that fails, fails on every call."""
+    level = logging.DEBUG if reason in _said else logging.ERROR
+    _said.add(reason)
+    logger.log(
+        level,
+        "An example could not be redacted and is withheld, sealed, in quarantine: %s. Further ones are counted.",
         reason,
-        extra={"example_id": example.id},
+        extra={"example_id": example_id},
     )
+
+
+def _forget_said(*, setting: str, **kwargs: Any) -> None:
+    if setting == SETTING:
+        _said.clear()
+
+
+setting_changed.connect(_forget_said, dispatch_uid="capture_app.withheld")
 
 
 def unseal(sealed: str) -> Withholding:

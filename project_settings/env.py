@@ -68,6 +68,8 @@ def database() -> dict[str, Any]:
 
 
 def _database_from_url(config: dict[str, Any]) -> dict[str, Any]:
+    if "ENGINE" not in config:
+        raise ImproperlyConfigured("DATABASE_URL is no URL of a database; write postgres://USER:PASSWORD@HOST/NAME.")
     if config["ENGINE"] != "django.db.backends.sqlite3":
         return config
     # Readers and the drain's writer share the file: WAL lets them, and IMMEDIATE waits for its turn instead of failing.

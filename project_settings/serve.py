@@ -121,4 +121,7 @@ def _become_supervisord(folder: Path, lock: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ImproperlyConfigured, ValueError) as error:  # a variable of the environment that is none
+        raise SystemExit(f"Nothing was started: {error}") from None

@@ -30,6 +30,7 @@ _OPEN: Final = ".open.jsonl"
 _SEALED: Final = ".sealed.jsonl"
 _TAKEN: Final = ".taken.jsonl"  # sealed, and claimed by a drain that shares this spool with a forwarder
 
+_STAMP_DIGITS: Final = 20
 _READ_BYTES = 2**20
 _LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # tries, seconds: a record takes microseconds
 _LOOK_INTERVAL = 1.0  # seconds
@@ -121,7 +122,7 @@ class SpoolInbox(Inbox):
 
     def _files(self, suffix: str) -> list[Path]:
         """Oldest first: names begin with the time at which a segment was opened."""
-        return sorted(self.directory.glob(f"*{suffix}"))
+        return sorted(path for path in self.directory.glob(f"*{suffix}") if path.is_file())
 
 
 class _Segment:
@@ -132,7 +133,7 @@ class _Segment:
     descriptor: int
 
     def __init__(self, directory: Path, *, sync_directory: bool) -> None:
-        name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:12]}{_OPEN}"
+        name = f"{time.time_ns():0{_STAMP_DIGITS}d}-{os.getpid()}-{uuid.uuid4().hex[:12]}{_OPEN}"
         self._path = directory / name
         self._size = 0
         self._next_look = time.monotonic() + _LOOK_INTERVAL
@@ -234,7 +235,10 @@ def _size(path: Path) -> int:
 
 def _opened_at(path: Path) -> datetime:
     """When the segment was opened, which is when its first record came; its name begins with that."""
-    return datetime.fromtimestamp(int(path.name.partition("-")[0]) / 1e9, UTC)
+    stamp = path.name.partition("-")[0]
+    if stamp.isdecimal() and len(stamp) <= _STAMP_DIGITS:
+        return datetime.fromtimestamp(int(stamp) / 1e9, UTC)
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)  # somebody put it there by hand
 
 
 def _count_rows(path: Path) -> int:

@@ -174,6 +174,8 @@ def _record(recording: _Recording, answer: Any, sent: list[Any]) -> None:
     try:
         if hasattr(answer, "_iterator"):
             _record_stream(recording, answer)
+        elif isinstance(answer, str | bytes):  # a proxy's page, say, where an answer was expected
+            raise UnexpectedAnswer("The provider answered with no JSON. There is no example.")
         elif not hasattr(answer, "http_response"):
             _record_answer(recording, answer, {"request_id": answer._request_id, "retries": retries_before(sent[-1])})
         elif answer.http_response.request.headers.get(_RAW_HEADER) == "stream":

@@ -23,7 +23,7 @@ class Command(ServiceCommand):
 
     def show(self, result: DrainReport) -> None:
         if not result.batches:
-            self.stdout.write("The inbox is empty: nothing to drain.")
+            self.stdout.write("Nothing was drained.")
             return
         self.stdout.write(f"Drained {counted(result.rows, 'example')} in {result.seconds:.2f} s.")
         if result.quarantined:

@@ -1,6 +1,7 @@
 """What `manage.py check` says about TRAINING_CAPTURE."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,40 @@ def test_e009_says_which_price_is_none(capture: Callable[..., None], price: Any)
     [error] = found()
 
     assert (error.id, "'small-1'" in error.msg) == ("capture_app.E009", True)
+
+
+@pytest.mark.parametrize("key", ["FSYNC", "SPANS"])
+def test_e011_wants_true_or_false(capture: Callable[..., None], key: str) -> None:
+    capture(**{key: "false"})
+
+    [error] = found()
+
+    assert (error.id, error.msg) == ("capture_app.E011", f"{key} is 'false'.")
+
+
+def test_e003_says_that_the_folder_is_a_file(capture: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    capture(DATA_DIR=tmp_path / "file")
+
+    [error] = found()
+
+    assert (error.id, "which is no folder" in error.msg) == ("capture_app.E003", True)
+
+
+def test_e005_says_which_route_has_an_unknown_key(capture: Callable[..., None]) -> None:
+    capture(ROUTES={"shop": {"PROVIDER": "offline", "MODLE": "small-1"}})
+
+    [error] = found()
+
+    assert (error.id, "'shop'" in error.msg) == ("capture_app.E005", True)
+
+
+def test_e005_says_that_the_default_provider_is_no_name(capture: Callable[..., None]) -> None:
+    capture(DEFAULT_PROVIDER=[])
+
+    [error] = found()
+
+    assert error.id == "capture_app.E005"
 
 
 def test_e010_says_that_the_stream_has_no_redis(capture: Callable[..., None]) -> None:

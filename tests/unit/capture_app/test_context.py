@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from capture_app import acall_llm, call_llm, capture_context, record_example
+from capture_app import acall_llm, call_llm, capture_context, context, record_example
 from capture_app.context import current_context
 from tests.unit.capture_app.captured import only_record, waiting_records
 
@@ -344,3 +344,17 @@ def test_a_process_pool_works_within_a_context() -> None:
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
     ):
         assert pool.submit(abs, -1).result() == 1
+
+
+def test_others_may_wrap_a_threads_run_as_a_method() -> None:
+    """As Sentry's SDK does: it takes the function out of the method, and calls it with the thread."""
+    found: list[object] = []
+
+    def wrapping_start(thread: threading.Thread) -> None:
+        function = getattr(thread.run, "__func__", thread.run)
+        function(thread)
+
+    with capture_context(task="shop"):
+        context._carrying_start(wrapping_start)(threading.Thread(target=lambda: found.append(here())))
+
+    assert found == [{"task": "shop"}]

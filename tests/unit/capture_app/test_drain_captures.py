@@ -36,7 +36,7 @@ def test_it_says_what_it_drained() -> None:
 
 
 def test_it_says_when_there_was_nothing() -> None:
-    assert output() == "The inbox is empty: nothing to drain.\n"
+    assert output() == "Nothing was drained.\n"
 
 
 def test_it_says_what_is_in_quarantine() -> None:
