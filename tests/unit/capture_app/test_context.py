@@ -351,7 +351,7 @@ def test_others_may_wrap_a_threads_run_as_a_method() -> None:
     found: list[object] = []
 
     def wrapping_start(thread: threading.Thread) -> None:
-        function = getattr(thread.run, "__func__", thread.run)
+        function: Any = getattr(thread.run, "__func__", thread.run)
         function(thread)
 
     with capture_context(task="shop"):
