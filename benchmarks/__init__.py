@@ -5,4 +5,5 @@
 
 A benchmark is a module with `run(...) -> Report`. Ways to compare are taken in turns over several rounds, so that a
 disturbance of the machine meets them all; a figure is the median over the rounds, with the lowest and the highest.
+`survival` and `load` are one long round each: the first counts, the second measures for ten minutes.
 """
