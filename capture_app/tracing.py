@@ -62,7 +62,7 @@ def _harmless(method: Method) -> Method:
     def guarded(*args: Any) -> Any:
         try:
             return method(*args)
-        except Exception as error:
+        except Exception as error:  # whatever an exporter raises
             log_once(logger, "OpenTelemetry failed, and the span of a call is missing or torn.", error)
             return None
 
