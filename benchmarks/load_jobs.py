@@ -14,7 +14,7 @@ import django
 django.setup()
 
 from capture_app.tasks import drain_captures  # noqa: E402  (the settings come first)
-from training_archive.tasks import archive_training_data  # noqa: E402
+from training_archive.tasks import archive_training_data  # noqa: E402  (likewise)
 
 _TASKS = {"drain": drain_captures, "archive": archive_training_data}
 _over = False

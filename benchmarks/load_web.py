@@ -19,8 +19,8 @@ import django
 django.setup()
 
 from benchmarks.environment import CALLS, NOTES  # noqa: E402  (the settings come first)
-from benchmarks.paced import own_seconds  # noqa: E402
-from capture_app import call_llm  # noqa: E402
+from benchmarks.paced import own_seconds  # noqa: E402  (likewise)
+from capture_app import call_llm  # noqa: E402  (likewise)
 
 preload_app = True
 worker_class = "gthread"

@@ -3,7 +3,7 @@
 import os
 
 from benchmarks.environment import LATENCY as _LATENCY
-from project_settings.settings import *  # noqa: F403
+from project_settings.settings import *  # noqa: F403  (Django's way to vary settings)
 from project_settings.settings import TRAINING_CAPTURE as _CAPTURE
 
 _OPTIONS = {"latency": float(os.environ[_LATENCY])}  # seconds

@@ -37,7 +37,7 @@ class Way(ABC):
     def after_fork(self) -> None:  # noqa: B027  (most ways need none)
         """In a server's new worker process, before its first call."""
 
-    def finish(self) -> None:  # noqa: B027
+    def finish(self) -> None:  # noqa: B027  (likewise)
         """At the end of a task or script."""
 
 
@@ -169,7 +169,7 @@ def acknowledge(found_as: str) -> None:
 
 
 async def _pass_on(deltas: AsyncIterator[StreamDelta], send: Send, texts: list[str]) -> None:
-    async with aclosing(deltas):  # type: ignore[type-var]
+    async with aclosing(deltas):  # type: ignore[type-var]  # an iterator by its type, a generator in fact
         async for delta in deltas:
             await send(delta.text)
             texts.append(delta.text)

@@ -468,3 +468,13 @@ def test_depth_seals_nothing(inbox: SpoolInbox, folder: Path) -> None:
     inbox.depth()
 
     assert files(folder, "sealed") == []
+
+
+def test_names_that_somebody_else_gave_are_no_trouble(inbox: SpoolInbox, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "x.open.jsonl").write_bytes(line(1))
+    (folder / "half.sealed.jsonl").write_bytes(line(2))
+    (folder / "a-folder.open.jsonl").mkdir()
+
+    assert (inbox.depth().bytes, inbox.count_rows()) == (2 * len(line(1)), 2)
+    assert len(inbox.leftovers()) + len(list(inbox.seal())) == 2

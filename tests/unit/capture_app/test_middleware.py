@@ -469,3 +469,12 @@ def test_without_authentication_nobody_is_logged_in(user_id: Callable[..., None]
     Client().get("/ask/")
 
     assert users() == [None]
+
+
+def test_wrong_settings_break_no_page(settings: Any) -> None:
+    settings.TRAINING_CAPTURE = {**settings.TRAINING_CAPTURE, "DATA_DIRR": 1}
+    request = RequestFactory().get("/")
+
+    response: Any = middleware.CaptureContextMiddleware(lambda request: HttpResponse(b"done"))(request)
+
+    assert response.content == b"done"
