@@ -1,4 +1,4 @@
-"""What Django's own database knows: the read model of captured examples, and the state of the regular jobs."""
+"""What Django's own database knows: the read model of captured examples, what was erased, and the state of the jobs."""
 
 from django.db import models
 
@@ -36,6 +36,19 @@ class ExampleIndex(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.id}"
+
+
+class ForgottenExample(models.Model):
+    """An example that was erased on request. Should its record come again, out of a queue or a backup, it is left out.
+
+    An id is random and says nothing of anybody.
+    """
+
+    id = models.TextField(primary_key=True)
+    erasure = models.TextField(db_index=True)  # the request's id, which its receipt names
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class Job(models.Model):

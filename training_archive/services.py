@@ -38,7 +38,6 @@ from training_archive.models import ArchivedChunk
 from training_archive.reader import CHUNK, attached_chunks, reading_session
 from training_archive.zip_archive import (
     ChunkMember,
-    append_chunk,
     check_member,
     extract_chunk,
     find_chunk,
@@ -46,6 +45,7 @@ from training_archive.zip_archive import (
     open_zip,
     read_sidecar,
 )
+from training_archive.zip_writer import append_chunk
 
 logger = logging.getLogger("training_archive")
 

@@ -1,12 +1,6 @@
-"""The ZIP: replaced, never edited.
-
-zipfile's append mode overwrites the central directory in place, so a kill at the wrong moment makes the whole history
-unreadable. Here an append goes into a copy, the new members are read back, and the copy takes the place of the old file
-in one rename. A reader that opened the old file goes on reading it whole.
-"""
+"""Reading a ZIP of chunks that may come from anywhere: nothing in it is trusted, least of all its directory."""
 
 import hashlib
-import os
 import shutil
 import zipfile
 import zlib
@@ -16,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from capture_app.files import fsync_directory, fsync_file
 from capture_app.progress import Progress, silent
 from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar, is_chunk_name
-from training_archive.deflate import ParallelDeflate
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 
 _READ_BYTES: Final = 2**20
-_COPY_BYTES: Final = 2**24
 _LARGEST_SIDECAR: Final = 16 * 2**20  # bytes; ours have a few kilobytes
 
 # What reading a damaged ZIP raises.
@@ -37,84 +28,6 @@ class ChunkMember:
     name: str  # without suffix; safe as a file name
     info: zipfile.ZipInfo
     sidecar_info: zipfile.ZipInfo | None
-
-
-def append_chunk(
-    zip_path: Path, chunk: Path, sidecar: Sidecar, *, compresslevel: int, progress: Progress = silent
-) -> None:
-    """Add a chunk and its sidecar to the ZIP, which is made if missing. All or nothing, whenever it is interrupted.
-
-    Raises ArchiveDamaged when the ZIP is unreadable, ArchiveError when the disk refuses; both leave the ZIP as it was.
-    """
-    zip_path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = zip_path.with_name(f".{zip_path.name}.appending")
-    try:
-        _copy(zip_path, temporary, progress)
-        _add_members(temporary, chunk, sidecar, compresslevel, progress)
-        _read_back(temporary, sidecar, progress)
-        fsync_file(temporary)
-        temporary.replace(zip_path)
-    except ZIP_ERRORS as error:
-        raise ArchiveDamaged(
-            f"{zip_path} cannot be appended to: {error} It was not changed, and the new examples are safe in the "
-            "sealed folder. See what is wrong with `manage.py verify_archive`, or move the ZIP aside to begin another."
-        ) from error
-    except OSError as error:
-        raise ArchiveError(
-            f"{zip_path} could not be written: {error.strerror or error}. It is as it was, and the new examples are "
-            "safe in the sealed folder. Free space or mend the folder, and run the archive again."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    fsync_directory(zip_path.parent)
-
-
-def _copy(source: Path, target: Path, progress: Progress) -> None:
-    """Copy the ZIP as it is; the kernel shares the blocks where the file system can. No source: nothing to copy."""
-    target.unlink(missing_ok=True)
-    if not source.exists():
-        return
-    if not zipfile.is_zipfile(source):
-        raise zipfile.BadZipFile("it is no ZIP.")
-    with source.open("rb") as old, target.open("wb") as new:
-        size, copied = os.fstat(old.fileno()).st_size, 0
-        try:
-            while count := os.copy_file_range(old.fileno(), new.fileno(), _COPY_BYTES):
-                copied += count
-                progress("copying the ZIP", copied, size)
-        except OSError:  # a file system that has no such call; a real error comes again below
-            new.truncate(0)
-            new.seek(0)
-            old.seek(0)
-            shutil.copyfileobj(old, new, _COPY_BYTES)
-        shutil.copymode(source, target)
-
-
-def _add_members(path: Path, chunk: Path, sidecar: Sidecar, compresslevel: int, progress: Progress) -> None:
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=compresslevel) as archive:
-        info = zipfile.ZipInfo.from_file(chunk, sidecar.chunk + CHUNK_SUFFIX)
-        info.compress_type = zipfile.ZIP_DEFLATED
-        with (
-            ParallelDeflate(compresslevel) as compressor,
-            chunk.open("rb") as source,
-            archive.open(info, "w", force_zip64=True) as target,
-        ):
-            # zipfile offers no public way to bring one's own compressor; this attribute is the same since Python 3.6.
-            target._compressor = compressor  # type: ignore[attr-defined]
-            written = 0
-            while block := source.read(_READ_BYTES):
-                target.write(block)
-                written += len(block)
-                progress("compressing the chunk", written, sidecar.size)
-        archive.writestr(sidecar.chunk + SIDECAR_SUFFIX, sidecar.to_json(), compresslevel=compresslevel)
-
-
-def _read_back(path: Path, sidecar: Sidecar, progress: Progress) -> None:
-    with open_zip(path) as archive:
-        member = find_chunk(archive, sidecar.chunk)
-        if member is None or read_sidecar(archive, member) != sidecar:
-            raise zipfile.BadZipFile("the new sidecar did not come back as it was written.")
-        check_member(archive, member, sidecar, progress)
 
 
 @contextmanager

@@ -14,11 +14,15 @@ from capture_app.duckdb_files import create_examples_table
 from capture_app.example import COLUMNS, JSON_COLUMNS
 from training_archive.chunks import PREFIX, Sidecar, compact
 from training_archive.reader import iter_chunks
-from training_archive.zip_archive import append_chunk
+from training_archive.zip_writer import append_chunk
 
 Row = Mapping[str, Any]
 
 NAME = f"{PREFIX}20260101T000000_000000Z"
+
+# The ZIP neither knows nor cares that a chunk is a DuckDB file; these are larger than one read.
+OLD, NEW = b"old examples " * 100_000, b"new examples " * 100_000
+OLD_NAME, NEW_NAME = NAME, f"{NAME}-2"
 
 
 def row(example_id: str, **values: Any) -> dict[str, Any]:
@@ -141,3 +145,21 @@ def chunk_files(zip_path: Path) -> list[str]:
 
 def chunk_file(zip_path: Path) -> str:
     return chunk_files(zip_path)[0]
+
+
+def append_bytes(
+    zip_path: Path, content: bytes, *, name: str, sidecar: Sidecar | None = None, **options: Any
+) -> Sidecar:
+    chunk = zip_path.parent / "chunk being added"
+    chunk.write_bytes(content)
+    sidecar = sidecar or sidecar_of(content, name=name)
+    try:
+        append_chunk(zip_path, chunk, sidecar, compresslevel=1, **options)
+    finally:
+        chunk.unlink()
+    return sidecar
+
+
+def members_of(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}

@@ -1,21 +1,25 @@
-"""The ZIP: replaced and never edited, and never trusted."""
+"""Reading the ZIP: it is never trusted."""
 
-import errno
-import os
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
-from tests.unit.training_archive.material import NAME, files_below, sidecar_of
-from training_archive.chunks import Sidecar
+from tests.unit.training_archive.material import (
+    NAME,
+    NEW,
+    NEW_NAME,
+    OLD,
+    OLD_NAME,
+    append_bytes,
+    files_below,
+    sidecar_of,
+)
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import (
     ChunkMember,
-    append_chunk,
     check_member,
     extract_chunk,
     find_chunk,
@@ -24,206 +28,14 @@ from training_archive.zip_archive import (
     read_sidecar,
 )
 
-# The ZIP neither knows nor cares that a chunk is a DuckDB file; these are larger than one read.
-OLD, NEW = b"old examples " * 100_000, b"new examples " * 100_000
-OLD_NAME, NEW_NAME = NAME, f"{NAME}-2"
-
-
-def append(zip_path: Path, content: bytes, *, name: str, sidecar: Sidecar | None = None, **options: Any) -> Sidecar:
-    chunk = zip_path.parent / "chunk being added"
-    chunk.write_bytes(content)
-    sidecar = sidecar or sidecar_of(content, name=name)
-    try:
-        append_chunk(zip_path, chunk, sidecar, compresslevel=1, **options)
-    finally:
-        chunk.unlink()
-    return sidecar
-
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     """A ZIP that holds one chunk."""
     path = tmp_path / "zip" / "archive.zip"
     path.parent.mkdir()
-    append(path, OLD, name=OLD_NAME)
+    append_bytes(path, OLD, name=OLD_NAME)
     return path
-
-
-def members_of(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {info.filename: archive.read(info) for info in archive.infolist()}
-
-
-# --- Appending -------------------------------------------------------------------------------------------------------
-
-
-def test_the_first_chunk_makes_the_zip_and_its_folder(tmp_path: Path) -> None:
-    chunk = tmp_path / "chunk"
-    chunk.write_bytes(NEW)
-    sidecar = sidecar_of(NEW, name=NEW_NAME)
-
-    append_chunk(tmp_path / "a" / "b" / "archive.zip", chunk, sidecar, compresslevel=9)
-
-    expected = {f"{NEW_NAME}.duckdb": NEW, f"{NEW_NAME}.json": sidecar.to_json()}
-    assert members_of(tmp_path / "a" / "b" / "archive.zip") == expected
-
-
-def test_a_further_chunk_comes_after_the_others(archive: Path) -> None:
-    append(archive, NEW, name=NEW_NAME)
-
-    with open_zip(archive) as opened:
-        assert [member.name for member in list_chunks(opened)] == [OLD_NAME, NEW_NAME]
-        assert opened.testzip() is None
-
-
-def test_an_append_leaves_every_old_byte_where_it_was(archive: Path) -> None:
-    with zipfile.ZipFile(archive) as opened:
-        end_of_members = opened.start_dir
-    before = archive.read_bytes()[:end_of_members]
-
-    append(archive, NEW, name=NEW_NAME)
-
-    assert archive.read_bytes()[:end_of_members] == before
-
-
-def test_an_append_keeps_what_others_put_into_the_zip(archive: Path) -> None:
-    with zipfile.ZipFile(archive, "a") as opened:
-        opened.writestr("README.txt", b"by hand")
-        opened.comment = b"a comment"
-
-    append(archive, NEW, name=NEW_NAME)
-
-    assert members_of(archive)["README.txt"] == b"by hand"
-    with zipfile.ZipFile(archive) as opened:
-        assert opened.comment == b"a comment"
-
-
-def test_an_append_keeps_the_permissions_of_the_zip(archive: Path) -> None:
-    archive.chmod(0o640)
-
-    append(archive, NEW, name=NEW_NAME)
-
-    assert archive.stat().st_mode & 0o777 == 0o640
-
-
-def test_an_append_takes_the_place_of_what_a_killed_run_left(archive: Path) -> None:
-    archive.with_name(f".{archive.name}.appending").write_bytes(b"half a copy")
-
-    append(archive, NEW, name=NEW_NAME)
-
-    assert files_below(archive.parent) == {archive.name}
-
-
-def test_a_reader_that_opened_the_old_zip_goes_on_reading_it(archive: Path) -> None:
-    with open_zip(archive) as opened:
-        append(archive, NEW, name=NEW_NAME)
-
-        assert [member.name for member in list_chunks(opened)] == [OLD_NAME]
-        assert opened.read(f"{OLD_NAME}.duckdb") == OLD
-
-
-def test_a_chunk_that_does_not_shrink_is_kept_whole(archive: Path) -> None:
-    noise = os.urandom(2**21 + 1)
-
-    append(archive, noise, name=NEW_NAME)
-
-    assert members_of(archive)[f"{NEW_NAME}.duckdb"] == noise
-
-
-def refuse(*args: Any) -> NoReturn:
-    raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-
-def copy_a_part_then_refuse() -> Callable[[int, int, int], int]:
-    real, calls = os.copy_file_range, 0
-
-    def copy(source: int, target: int, count: int) -> int:
-        nonlocal calls
-        calls += 1
-        return real(source, target, 1000) if calls == 1 else refuse()
-
-    return copy
-
-
-@pytest.mark.parametrize("copy", [refuse, copy_a_part_then_refuse()], ids=["at once", "after a part"])
-def test_a_file_system_without_copy_file_range_is_copied_by_hand(
-    archive: Path, monkeypatch: pytest.MonkeyPatch, copy: Callable[..., int]
-) -> None:
-    monkeypatch.setattr(os, "copy_file_range", copy)
-
-    append(archive, NEW, name=NEW_NAME)
-
-    assert members_of(archive)[f"{OLD_NAME}.duckdb"] == OLD
-    assert members_of(archive)[f"{NEW_NAME}.duckdb"] == NEW
-
-
-# --- Appends that fail -----------------------------------------------------------------------------------------------
-
-
-def no_space(*args: Any, **kwargs: Any) -> NoReturn:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.mark.parametrize(
-    ("owner", "operation"),
-    [
-        (shutil, "copyfileobj"),
-        (zipfile.ZipFile, "writestr"),
-        (zipfile.ZipFile, "_write_end_record"),
-        (os, "fsync"),
-        (Path, "replace"),
-    ],
-    ids=["copying", "adding the sidecar", "writing the directory", "flushing", "replacing"],
-)
-def test_a_disk_that_fills_up_leaves_the_zip_and_nothing_else(
-    archive: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, operation: str
-) -> None:
-    before = archive.read_bytes()
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "copy_file_range", refuse)
-        patched.setattr(owner, operation, no_space)
-        with pytest.raises(ArchiveError, match=r"No space left on device.*It is as it was"):
-            append(archive, NEW, name=NEW_NAME)
-
-    assert archive.read_bytes() == before
-    assert files_below(archive.parent) == {archive.name}
-
-
-def test_an_interrupted_append_leaves_the_zip_and_nothing_else(archive: Path) -> None:
-    before = archive.read_bytes()
-
-    def interrupt(stage: str, done: int, total: int) -> None:
-        if stage == "compressing the chunk":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        append(archive, NEW, name=NEW_NAME, progress=interrupt)
-
-    assert archive.read_bytes() == before
-    assert files_below(archive.parent) == {archive.name}
-
-
-def test_a_chunk_that_does_not_come_back_as_it_went_in_is_not_appended(archive: Path) -> None:
-    before = archive.read_bytes()
-    wrong = sidecar_of(NEW, name=NEW_NAME, sha256="0" * 64)
-
-    with pytest.raises(ArchiveDamaged, match="SHA-256"):
-        append(archive, NEW, name=NEW_NAME, sidecar=wrong)
-
-    assert archive.read_bytes() == before
-    assert files_below(archive.parent) == {archive.name}
-
-
-@pytest.mark.parametrize("content", [b"", b"no ZIP at all", b"PK\x03\x04 cut off"])
-def test_what_is_no_zip_is_left_alone(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "archive.zip"
-    path.write_bytes(content)
-
-    with pytest.raises(ArchiveDamaged, match="It was not changed"):
-        append(path, NEW, name=NEW_NAME)
-
-    assert path.read_bytes() == content
-    assert files_below(tmp_path) == {path.name}
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,207 @@
+"""Writing the ZIP: it is replaced, never edited.
+
+zipfile's append mode overwrites the central directory in place, so a kill at the wrong moment makes the whole history
+unreadable. Here a change is made to a copy, the new members are read back, and the copy takes the place of the old file
+in one rename. A reader that opened the old file goes on reading it whole.
+"""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from capture_app.files import fsync_directory, fsync_file
+from capture_app.progress import Progress, silent
+from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar
+from training_archive.deflate import ParallelDeflate
+from training_archive.exceptions import ArchiveDamaged, ArchiveError
+from training_archive.zip_archive import ZIP_ERRORS, check_member, find_chunk, list_chunks, open_zip, read_sidecar
+
+_READ_BYTES: Final = 2**20
+_COPY_BYTES: Final = 2**24
+_SUCCESSOR: Final = ".appending"  # ends the name of a ZIP in the making
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk that is to come into a ZIP."""
+
+    path: Path
+    sidecar: Sidecar
+
+
+def append_chunk(
+    zip_path: Path, chunk: Path, sidecar: Sidecar, *, compresslevel: int, progress: Progress = silent
+) -> None:
+    """Add a chunk and its sidecar to the ZIP, which is made if missing. All or nothing, whenever it is interrupted.
+
+    Raises ArchiveDamaged when the ZIP is unreadable, ArchiveError when the disk refuses; both leave the ZIP as it was.
+    """
+    zip_path.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(zip_path, "appended to", "the new examples are safe in the sealed folder") as temporary:
+        _copy(zip_path, temporary, progress)
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
+            _add_chunk(archive, NewChunk(chunk, sidecar), compresslevel, progress)
+        _read_back(temporary, sidecar, progress)
+        fsync_file(temporary)
+        temporary.replace(zip_path)
+
+
+def rewrite_zip(
+    zip_path: Path,
+    *,
+    without: Collection[str] = (),
+    chunks: Sequence[NewChunk] = (),
+    compresslevel: int,
+    progress: Progress = silent,
+) -> None:
+    """Take the chunks named in `without` out of the ZIP and put `chunks` in, all in one replacement or not at all.
+
+    What stays is copied as it is, byte for byte, and not compressed again; chunks are put in the order of their names,
+    which is that of time. A ZIP in which nothing would be left is removed. Raises as `append_chunk`.
+    """
+    with _replacing(zip_path, "rewritten", "everything in it is as it was") as temporary:
+        with zipfile.ZipFile(zip_path) as old, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
+            new.comment = old.comment
+            kept = {info.filename: info for info in _without(old, without)}
+            added = {chunk.sidecar.chunk + CHUNK_SUFFIX: chunk for chunk in chunks}
+            copier = _MemberCopier(old, new, progress)
+            for name in sorted({*kept, *added}):
+                if name in added:
+                    _add_chunk(new, added[name], compresslevel, progress)
+                else:
+                    copier.copy(kept[name])
+        for chunk in chunks:
+            _read_back(temporary, chunk.sidecar, progress)
+        shutil.copymode(zip_path, temporary)
+        fsync_file(temporary)
+        if kept or added:
+            temporary.replace(zip_path)
+        else:
+            zip_path.unlink()
+
+
+@contextmanager
+def _replacing(zip_path: Path, done: str, safe: str) -> Iterator[Path]:
+    """A name beside the ZIP to make its successor under; whatever goes wrong is told in our own terms."""
+    temporary = zip_path.with_name(f".{zip_path.name}{_SUCCESSOR}")
+    try:
+        yield temporary
+    except ZIP_ERRORS as error:
+        raise ArchiveDamaged(
+            f"{zip_path} cannot be {done}: {error} It was not changed, and {safe}. See what is wrong with `manage.py "
+            "verify_archive`, save what is readable with its --repair, or move the ZIP aside to begin another."
+        ) from error
+    except OSError as error:
+        raise ArchiveError(
+            f"{zip_path} could not be written: {error.strerror or error}. It is as it was, and {safe}. Free space or "
+            "mend the folder, and run this again."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_directory(zip_path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed runs left beside the ZIPs. Only for who holds the archive's lock."""
+    for path in folder.glob(f".*{_SUCCESSOR}"):
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path, progress: Progress) -> None:
+    """Copy the ZIP as it is; the kernel shares the blocks where the file system can. No source: nothing to copy."""
+    target.unlink(missing_ok=True)
+    if not source.exists():
+        return
+    if not zipfile.is_zipfile(source):
+        raise zipfile.BadZipFile("it is no ZIP.")
+    with source.open("rb") as old, target.open("wb") as new:
+        size = os.fstat(old.fileno()).st_size
+        for copied in _copy_range(old, new, 0, size):
+            progress("copying the ZIP", copied, size)
+        shutil.copymode(source, target)
+
+
+def _copy_range(source: IO[bytes], target: IO[bytes], offset: int, size: int) -> Iterator[int]:
+    """Copy `size` bytes from `offset` of the one to where the other stands; yields how many are copied so far."""
+    target.flush()
+    copied, place = 0, target.tell()
+    while copied < size:
+        wanted = min(_COPY_BYTES, size - copied)
+        try:
+            count = os.copy_file_range(source.fileno(), target.fileno(), wanted, offset + copied, place + copied)
+        except OSError:  # a file system that has no such call; a real error comes again in the next line
+            count = os.pwrite(target.fileno(), os.pread(source.fileno(), wanted, offset + copied), place + copied)
+        if not count:
+            raise EOFError("it ends in the middle of a member.")
+        copied += count
+        yield copied
+    target.seek(place + size)
+
+
+class _MemberCopier:
+    """Brings members from one ZIP into another as they are, compressed, with their headers."""
+
+    def __init__(self, old: zipfile.ZipFile, new: zipfile.ZipFile, progress: Progress) -> None:
+        self._old, self._new, self._progress = old, new, progress
+        starts = sorted(info.header_offset for info in old.infolist())
+        self._ends = dict(zip(starts, [*starts[1:], old.start_dir], strict=True))
+
+    def copy(self, info: zipfile.ZipInfo) -> None:
+        source, target = self._old.fp, self._new.fp
+        if source is None or target is None:
+            raise ValueError("it was closed.")
+        size = self._ends[info.header_offset] - info.header_offset
+        if size <= info.compress_size:
+            raise zipfile.BadZipFile(f"{info.filename} overlaps another member.")
+        moved = copy(info)
+        target.seek(self._new.start_dir)
+        moved.header_offset = target.tell()
+        for copied in _copy_range(source, target, info.header_offset, size):
+            self._progress(f"copying {info.filename}", copied, size)
+        # What ZipFile itself does after it has written a member; it offers no way to bring one that is compressed.
+        self._new.filelist.append(moved)
+        self._new.NameToInfo[moved.filename] = moved
+        self._new.start_dir = target.tell()
+
+
+def _without(archive: zipfile.ZipFile, names: Collection[str]) -> list[zipfile.ZipInfo]:
+    """The members of the ZIP but those of the named chunks; each kept one is read at its header, and found there."""
+    gone = {name + suffix for name in names for suffix in (CHUNK_SUFFIX, SIDECAR_SUFFIX)}
+    list_chunks(archive)  # raises for names twice, and for what points before the beginning
+    kept = [info for info in archive.infolist() if info.filename not in gone]
+    for info in kept:
+        archive.open(info).close()
+    return kept
+
+
+def _add_chunk(archive: zipfile.ZipFile, chunk: NewChunk, compresslevel: int, progress: Progress) -> None:
+    sidecar = chunk.sidecar
+    info = zipfile.ZipInfo.from_file(chunk.path, sidecar.chunk + CHUNK_SUFFIX)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with (
+        ParallelDeflate(compresslevel) as compressor,
+        chunk.path.open("rb") as source,
+        archive.open(info, "w", force_zip64=True) as target,
+    ):
+        # zipfile offers no public way to bring one's own compressor; this attribute is the same since Python 3.6.
+        target._compressor = compressor  # type: ignore[attr-defined]
+        written = 0
+        while block := source.read(_READ_BYTES):
+            target.write(block)
+            written += len(block)
+            progress("compressing the chunk", written, sidecar.size)
+    archive.writestr(sidecar.chunk + SIDECAR_SUFFIX, sidecar.to_json(), compresslevel=compresslevel)
+
+
+def _read_back(path: Path, sidecar: Sidecar, progress: Progress) -> None:
+    with open_zip(path) as archive:
+        member = find_chunk(archive, sidecar.chunk)
+        if member is None or read_sidecar(archive, member) != sidecar:
+            raise zipfile.BadZipFile("the new sidecar did not come back as it was written.")
+        check_member(archive, member, sidecar, progress)
