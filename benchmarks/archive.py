@@ -17,7 +17,8 @@ from benchmarks.site import filled_site, site, spool
 from capture_app.conf import LIVE_DATABASE_NAME
 from capture_app.inbox.spool import FOLDER
 from capture_app.services import rotate_live_database
-from training_archive.services import SEALED_FOLDER, archive_training_data
+from training_archive.conf import SEALED_FOLDER
+from training_archive.services import archive_training_data
 
 OURS, NAIVE = "archive_training_data", "naive"
 

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 from training_archive.conf import DEFAULT_COMPRESSLEVEL, DEFAULT_LIMITS, KEYS, SETTING
 
 _MOST = 1e15  # what is above it, as infinity is, was not meant
-_MOST_TIME = 1e6  # hours or minutes
+_MOST_TIME = 1e6  # days, hours or minutes
 
 
 @register()
@@ -42,7 +42,7 @@ def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
     found += [
         Error(
             f"{SETTING}[{key!r}] is {raw[key]!r}.",
-            hint="It is a number above 0: hours, minutes or bytes, as its name says.",
+            hint="It is a number above 0: hours, days, minutes or bytes, as its name says.",
             id="training_archive.E004",
         )
         for key in DEFAULT_LIMITS

@@ -7,7 +7,7 @@ JSON file of the same name that says what is in it.
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -58,8 +58,17 @@ class Sidecar:
     duckdb_version: str  # that wrote it
     storage_version: str  # the oldest format that must be understood to open it
     quarantined_lines: int  # records met in this interval that could not be stored
-    generation: str  # of the live database that became this chunk
+    generation: str  # of the live database that became this chunk; of the first one, when it was merged
     created_at: str
+    merged_from: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # chunk, generation, rows, sha256 of each; see merge
+    forgotten_rows: int = 0  # erased from it on request
+
+    @property
+    def generations(self) -> list[str]:
+        """Of all live databases whose examples are in this chunk."""
+        return [source["generation"] for source in self.merged_from] or [self.generation]
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
@@ -69,7 +78,7 @@ class Sidecar:
         """Raises ArchiveDamaged when the content is no sidecar. Keys of later versions are ignored."""
         try:
             values = orjson.loads(content)
-            sidecar = cls(**{name: values[name] for name in cls.__dataclass_fields__})
+            sidecar = cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
             sidecar._check_types()
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveDamaged(f"the sidecar is not readable: {error!r}") from error
@@ -83,13 +92,20 @@ class Sidecar:
         for moment in (self.created_at, self.first_created_at, self.last_created_at):
             if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
                 raise ValueError(f"{moment} has no time zone")
+        for source in self.merged_from:
+            if type(source) is not dict or any(
+                type(source.get(key)) is not kind for key, kind in _SOURCE_TYPES.items()
+            ):
+                raise TypeError("merged_from lists no chunks")
 
 
 _SIDECAR_TYPES = {
     **dict.fromkeys(("chunk", "sha256", "duckdb_version", "storage_version", "generation", "created_at"), str),
-    **dict.fromkeys(("rows", "size", "schema_version", "quarantined_lines"), int),
+    **dict.fromkeys(("rows", "size", "schema_version", "quarantined_lines", "forgotten_rows"), int),
+    "merged_from": list,
     **dict.fromkeys(("rows_per_task", "rows_per_provider", "rows_per_model"), dict),
 }
+_SOURCE_TYPES = {"chunk": str, "generation": str, "rows": int, "sha256": str}
 
 
 def chunk_name(now: datetime, taken: Iterable[str]) -> str:
@@ -104,22 +120,23 @@ def is_chunk_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def compact(sealed: Path, chunk: Path, *, scratch: Path) -> Sidecar:
+def compact(sealed: Path, chunk: Path, *, scratch: Path, without: Iterable[str] = ()) -> Sidecar:
     """Write the examples of `sealed` into the new file `chunk`, compacted and compressed; say what is in it.
 
-    The sealed file's name is the chunk's.
+    The chunk's file name, without its suffix, is the chunk's name. Examples whose id is in `without` stay behind.
 
     Raises ArchiveDamaged when DuckDB cannot read the one or write the other.
     """
+    left_out = list(without)
     try:
-        facts = with_enough_memory(lambda memory_mb: _compact(sealed, chunk, scratch, memory_mb), MEMORY_MB)
+        facts = with_enough_memory(lambda memory_mb: _compact(sealed, chunk, scratch, memory_mb, left_out), MEMORY_MB)
     except duckdb.Error as error:
         raise ArchiveDamaged(
             f"{sealed} could not be compacted: {error} It stays where it is, and so does the ZIP. Free space if that "
             "is the cause, and run the archive again."
         ) from error
     return Sidecar(
-        chunk=sealed.stem,
+        chunk=chunk.stem,
         **facts,
         sha256=sha256_of(chunk),
         size=chunk.stat().st_size,
@@ -131,7 +148,7 @@ def compact(sealed: Path, chunk: Path, *, scratch: Path) -> Sidecar:
     )
 
 
-def _compact(sealed: Path, chunk: Path, scratch: Path, memory_mb: int) -> dict[str, Any]:
+def _compact(sealed: Path, chunk: Path, scratch: Path, memory_mb: int, without: list[str]) -> dict[str, Any]:
     chunk.unlink(missing_ok=True)
     with duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
         attach(connection, sealed, "sealed", read_only=True)
@@ -139,7 +156,11 @@ def _compact(sealed: Path, chunk: Path, scratch: Path, memory_mb: int) -> dict[s
         connection.execute("SET force_compression = 'zstd'")
         connection.execute("SET preserve_insertion_order = false")
         create_examples_table(connection, f"chunk.{TABLE}")
-        connection.execute(f"INSERT INTO chunk.{TABLE} SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}")
+        kept = f"SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}"
+        if without:
+            connection.execute("CREATE TEMP TABLE left_out AS SELECT unnest(?) AS left_out_id", [without])
+            kept += f" ANTI JOIN left_out ON {PRIMARY_KEY} = left_out_id"
+        connection.execute(f"INSERT INTO chunk.{TABLE} {kept}")
         generation = table_comment(connection, "sealed") or sealed.stem  # a database from elsewhere has none
         facts = {**_facts(connection, f"chunk.{TABLE}"), "generation": generation}
         connection.execute("DETACH chunk")

@@ -15,11 +15,13 @@ ZIP_NAME: Final = "llm_training_dataset.zip"
 SEALED_FOLDER: Final = "sealed"  # beside the live database
 DEFAULT_COMPRESSLEVEL: Final = 9
 
-# What the freshness check allows.
+# What the freshness check allows, and how far a ZIP may grow.
 DEFAULT_LIMITS: Final[Mapping[str, float]] = {
     "MAX_AGE_HOURS": 26,  # a day, and time for a long run
     "MAX_INBOX_MINUTES": 15,  # drains run each minute
     "MAX_INBOX_BYTES": 2**30,
+    "ROLL_BYTES": 2**31,  # each append copies the ZIP
+    "ROLL_DAYS": 366,
 }
 
 KEYS = frozenset({"ZIP_PATH", "COMPRESSLEVEL", *DEFAULT_LIMITS})
@@ -34,6 +36,8 @@ class ArchiveSettings:
     max_age: timedelta  # of the last archive run that succeeded, while something waits for one
     max_inbox_age: timedelta  # of the record that waits longest in the inbox
     max_inbox_bytes: int
+    roll_bytes: int  # a ZIP that would become larger is rolled over
+    roll_age: timedelta  # so is one whose first chunk is older
 
 
 def archive_settings() -> ArchiveSettings:
@@ -46,4 +50,6 @@ def archive_settings() -> ArchiveSettings:
         max_age=timedelta(hours=limits["MAX_AGE_HOURS"]),
         max_inbox_age=timedelta(minutes=limits["MAX_INBOX_MINUTES"]),
         max_inbox_bytes=int(limits["MAX_INBOX_BYTES"]),
+        roll_bytes=int(limits["ROLL_BYTES"]),
+        roll_age=timedelta(days=limits["ROLL_DAYS"]),
     )

@@ -25,7 +25,7 @@ from capture_app.services import count_live_rows
 from capture_app.wording import counted
 from training_archive.conf import archive_settings
 from training_archive.models import ArchivedChunk
-from training_archive.services import sealed_files
+from training_archive.sealed import sealed_files
 
 logger = logging.getLogger("training_archive")
 

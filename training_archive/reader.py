@@ -1,5 +1,7 @@
 """The one door to archived examples, for everything downstream. Memory stays bounded however large the archive is.
 
+`zip_path` is the active ZIP everywhere (default: the configured one); the dated ones beside it belong to it.
+
 from training_archive.reader import iter_examples
 
 for example in iter_examples(task="productpage_extractor", columns=["prompt_text", "response_strong"]):
@@ -13,15 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from zipfile import ZipFile
 
 from duckdb import DuckDBPyConnection
 
 from capture_app.duckdb_files import count_rows, create_examples_table, duckdb_session
 from capture_app.example import COLUMNS, JSON_COLUMNS, PRIMARY_KEY, TABLE
 from capture_app.progress import Progress, silent
+from training_archive.archive_set import open_archive
 from training_archive.chunks import MEMORY_MB, Sidecar, attach_chunk
 from training_archive.conf import archive_settings
-from training_archive.zip_archive import extract_chunk, list_chunks, open_zip, read_sidecar
+from training_archive.zip_archive import ChunkMember, extract_chunk, list_chunks, read_sidecar
 
 CHUNK: Final = "gleaner_chunk"  # what an attached chunk is called in SQL
 _ROWS_AT_ONCE: Final = 500
@@ -29,9 +33,10 @@ _ROWS_AT_ONCE: Final = 500
 
 def iter_chunks(zip_path: Path | None = None) -> Iterator[Sidecar]:
     """What is in the archive, chunk by chunk, from the sidecars alone. Nothing is extracted."""
-    with open_zip(zip_path or archive_settings().zip_path) as archive:
-        for member in list_chunks(archive):
-            yield read_sidecar(archive, member)
+    with open_archive(zip_path or archive_settings().zip_path) as archives:
+        for archive in archives:
+            for member in list_chunks(archive):
+                yield read_sidecar(archive, member)
 
 
 def iter_examples(
@@ -106,15 +111,22 @@ def attached_chunks(
     connection: DuckDBPyConnection, zip_path: Path | None, scratch: Path, progress: Progress
 ) -> Iterator[Sidecar]:
     """Extract one chunk after the other and attach it as CHUNK; each is detached and deleted before the next."""
-    with open_zip(zip_path or archive_settings().zip_path) as archive:
-        for member in list_chunks(archive):
-            path = extract_chunk(archive, member, scratch, progress)
-            attach_chunk(connection, path, CHUNK)
-            try:
-                yield read_sidecar(archive, member)
-            finally:
-                connection.execute(f"DETACH {CHUNK}")
-                path.unlink()
+    with open_archive(zip_path or archive_settings().zip_path) as archives:
+        for archive in archives:
+            for member in list_chunks(archive):
+                yield from _attached(connection, archive, member, scratch, progress)
+
+
+def _attached(
+    connection: DuckDBPyConnection, archive: ZipFile, member: ChunkMember, scratch: Path, progress: Progress
+) -> Iterator[Sidecar]:
+    path = extract_chunk(archive, member, scratch, progress)
+    attach_chunk(connection, path, CHUNK)
+    try:
+        yield read_sidecar(archive, member)
+    finally:
+        connection.execute(f"DETACH {CHUNK}")
+        path.unlink()
 
 
 def _checked_columns(columns: Sequence[str] | None) -> list[str]:

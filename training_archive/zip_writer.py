@@ -107,10 +107,11 @@ def _replacing(zip_path: Path, done: str, safe: str) -> Iterator[Path]:
     fsync_directory(zip_path.parent)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what killed runs left beside the ZIPs. Only for who holds the archive's lock."""
-    for path in folder.glob(f".*{_SUCCESSOR}"):
-        path.unlink(missing_ok=True)
+def remove_unfinished(zip_path: Path) -> None:
+    """Remove what killed runs left beside this ZIP and its dated ones. Only for who holds the archive's lock."""
+    for path in zip_path.parent.iterdir():
+        if path.name.startswith(f".{zip_path.stem}") and path.name.endswith(f"{zip_path.suffix}{_SUCCESSOR}"):
+            path.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:

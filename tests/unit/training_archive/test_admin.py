@@ -21,7 +21,6 @@ DELETE = "admin:training_archive_archivedchunk_delete"
 def chunk() -> ArchivedChunk:
     return ArchivedChunk.objects.create(
         name="llm_training_chunk_20260101T110000_000000Z",
-        generation="seventh",
         zip_name="<script>alert(1)</script>.zip",
         rows=1234,
         size=5678,

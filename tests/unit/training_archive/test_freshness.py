@@ -20,7 +20,8 @@ from capture_app.services import drain_captures
 from training_archive import freshness
 from training_archive.freshness import FreshnessReport, check_freshness
 from training_archive.models import ArchivedChunk
-from training_archive.services import archive_training_data, sealed_files
+from training_archive.sealed import sealed_files
+from training_archive.services import archive_training_data
 from training_archive.tasks import check_freshness as check_task
 
 pytestmark = pytest.mark.django_db

@@ -114,7 +114,8 @@ def test_an_archived_chunk_is_known_to_the_database(capture_calls: Calls, zip_pa
     [sidecar] = archive_training_data().chunks
 
     known = ArchivedChunk.objects.get()
-    assert (known.name, known.generation, known.zip_name) == (sidecar.chunk, sidecar.generation, zip_path.name)
+    assert (known.name, known.zip_name) == (sidecar.chunk, zip_path.name)
+    assert [found.generation for found in known.generations.all()] == [sidecar.generation]
     assert (known.rows, known.size, known.sha256) == (2, sidecar.size, sidecar.sha256)
     assert known.first_created_at == datetime.fromisoformat(sidecar.first_created_at or "")
 
@@ -125,7 +126,7 @@ def test_the_index_leads_from_an_example_to_its_chunk(capture_calls: Calls) -> N
     [sidecar] = archive_training_data().chunks
 
     generation = ExampleIndex.objects.get(id=example_id).generation
-    assert ArchivedChunk.objects.get(generation=generation).name == sidecar.chunk
+    assert ArchivedChunk.objects.get(generations__generation=generation).name == sidecar.chunk
 
 
 def test_the_sidecar_counts_the_records_that_went_to_quarantine(capture_calls: Calls, data_dir: Path) -> None:

@@ -320,8 +320,9 @@ def test_members_that_overlap_are_not_copied(three: Path, tmp_path: Path) -> Non
 
 
 def test_what_killed_runs_left_beside_the_zips_is_removed(three: Path) -> None:
-    three.with_name(".archive-20260101.zip.appending").write_bytes(b"half a copy")
+    for name in (".archive.zip.appending", ".archive-20260101.zip.appending", ".another.zip.appending"):
+        three.with_name(name).write_bytes(b"half a copy")
 
-    remove_unfinished(three.parent)
+    remove_unfinished(three)
 
-    assert files_below(three.parent) == {three.name}
+    assert files_below(three.parent) == {three.name, ".another.zip.appending"}

@@ -59,9 +59,11 @@ class Command(ArchiveCommand):
             "quarantined": capture.quarantined,
             "withheld": capture.withheld,
             "zip_path": result.zip_path,
+            "zips": result.zips,
             "zip_bytes": result.zip_size,
             "chunks": result.chunks,
             "archived_rows": result.rows,
+            "pending_erasures": result.pending_erasures,
             "problem": result.problem,
             "last_chunk_at": result.last_chunk_at,
             "last_chunk_age_seconds": result.last_chunk_age.total_seconds() if result.last_chunk_age else None,
@@ -71,6 +73,7 @@ class Command(ArchiveCommand):
     def show(self, result: ArchiveStatus) -> None:
         capture = result.capture
         chunks = f"{counted(result.rows, 'example')} in {counted(result.chunks, 'chunk')}"
+        zips = f" in {counted(len(result.zips), 'ZIP')}" if len(result.zips) > 1 else ""
         inbox = f"{counted(capture.inbox_rows, 'record')}, {human_size(capture.inbox.bytes)}"
         if capture.inbox.oldest_at:
             inbox += f", the oldest from {_moment(capture.inbox.oldest_at)}"
@@ -82,9 +85,14 @@ class Command(ArchiveCommand):
             ("Sealed files", f"{result.sealed_files:,} waiting to be appended"),
             ("Quarantine", counted(capture.quarantined, "record")),
             ("Withheld", counted(capture.withheld, "example")),
-            ("Archive", f"{chunks}, {human_size(result.zip_size)}"),
+            ("Archive", f"{chunks}, {human_size(result.zip_size)}{zips}"),
             ("Last chunk", _moment(result.last_chunk_at)),
             ("ZIP", str(result.zip_path)),
+            *(
+                [("Forgetting", f"{counted(result.pending_erasures, 'request')} not finished; run `manage.py forget`")]
+                if result.pending_erasures
+                else []
+            ),
             *((f"Job {job.name}", _job_line(job)) for job in result.jobs),
         ]
         for label, value in lines:

@@ -21,11 +21,12 @@ class Command(ArchiveCommand):
 
     def show(self, result: VerifyReport) -> None:
         rows = sum(chunk.rows for chunk in result.chunks)
+        others = f" and {counted(len(result.zips) - 1, 'dated ZIP')}" if len(result.zips) > 1 else ""
         self.stdout.write(
-            f"{result.zip_path}: {counted(len(result.chunks), 'sound chunk')}, {counted(rows, 'example')}."
+            f"{result.zip_path}{others}: {counted(len(result.chunks), 'sound chunk')}, {counted(rows, 'example')}."
         )
 
     def finish(self, result: VerifyReport, options: dict[str, Any]) -> None:
         if result.problems:
-            lines = "\n".join(f"  {problem.member}: {problem.reason}" for problem in result.problems)
-            raise CommandError(f"{counted(len(result.problems), 'damaged member')}; the ZIP was not changed:\n{lines}")
+            lines = "\n".join(f"  {problem}" for problem in result.problems)
+            raise CommandError(f"{counted(len(result.problems), 'problem')}; nothing was changed:\n{lines}")

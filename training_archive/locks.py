@@ -1,0 +1,36 @@
+"""One at a time: whatever changes the archive, or must not see it change, holds the same two locks."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from training_archive.exceptions import ArchiveBusy, ArchiveError
+from training_archive.zip_writer import remove_unfinished
+
+
+@contextmanager
+def only_run(folder: Path, zip_path: Path) -> Iterator[None]:
+    """Hold the archive of which `zip_path` is the active ZIP, and the sealed `folder`; ArchiveBusy when they are held.
+
+    Two runs must share neither. What a killed one left unfinished beside the ZIPs is removed.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        zip_path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchiveError(
+            f"{zip_path.parent} cannot hold an archive: {error.strerror}. Nothing was changed."
+        ) from error
+    with ExitStack() as stack:
+        for path in (folder / ".lock", zip_path.with_name(f".{zip_path.name}.lock")):
+            try:
+                stack.enter_context(FileLock(path, timeout=0))
+            except Timeout as error:
+                raise ArchiveBusy(
+                    f"Another run that changes or indexes the archive is at work ({path} is held). Nothing was "
+                    "changed, and what is captured is safe where it is. Run this again when that has finished."
+                ) from error
+        remove_unfinished(zip_path)
+        yield

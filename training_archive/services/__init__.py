@@ -1,0 +1,18 @@
+"""The verbs of training_archive. Commands, tasks and everything downstream call these and nothing below them."""
+
+from training_archive.services.archive import ArchiveReport, archive_training_data
+from training_archive.services.index import rebuild_example_index
+from training_archive.services.status import ArchiveStatus, ZipStatus, archive_status
+from training_archive.services.verify import Problem, VerifyReport, verify_archive
+
+__all__ = [
+    "ArchiveReport",
+    "ArchiveStatus",
+    "Problem",
+    "VerifyReport",
+    "ZipStatus",
+    "archive_status",
+    "archive_training_data",
+    "rebuild_example_index",
+    "verify_archive",
+]
