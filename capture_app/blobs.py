@@ -106,10 +106,35 @@ def store_blobs(data_dir: Path, blobs: Iterable[Blob], *, fsync: bool = False) -
 
 
 def _is_there(path: Path, size: int) -> bool:
+    """Whether the blob is there whole. Its time is renewed, for whoever removes what nothing refers to any more."""
     try:
+        os.utime(path)
         return path.stat().st_size == size  # a power failure may leave the name of a file, and not its content
     except FileNotFoundError:
         return False
+
+
+def remove_blobs(data_dir: Path, hashes: Iterable[str], *, unused_since: float) -> int:
+    """Remove blobs to which nothing that came before `unused_since` (seconds since the epoch) refers; how many.
+
+    One that was stored or used again since then stays. A writer that finds a blob renews its time before it goes on,
+    and one that does not find it writes it anew: so the file is moved aside first, and only then is its time read.
+    """
+    removed = 0
+    for sha256 in hashes:
+        path = blob_path(data_dir, sha256)
+        aside = path.with_name(f".{path.name}.leaving")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            if not aside.exists():  # a run that was killed had moved it aside
+                continue
+        if aside.stat().st_mtime >= unused_since:
+            aside.rename(path)
+        else:
+            aside.unlink()
+            removed += 1
+    return removed
 
 
 def _store(path: Path, content: bytes, *, fsync: bool) -> None:

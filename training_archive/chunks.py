@@ -6,8 +6,8 @@ JSON file of the same name that says what is in it.
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -145,6 +145,61 @@ def compact(sealed: Path, chunk: Path, *, scratch: Path, without: Iterable[str] 
         storage_version=STORAGE_VERSION,
         quarantined_lines=0,
         created_at=datetime.now(UTC).isoformat(),
+    )
+
+
+def merge(sources: Iterable[tuple[Path, Sidecar]], chunk: Path, *, scratch: Path) -> Sidecar:
+    """Write the examples of several chunks into the new file `chunk`, compacted; of an id the first one stays.
+
+    A source is needed only until the next one is asked for. Raises ArchiveDamaged as `compact`.
+    """
+    staging = scratch / "merging.duckdb"
+    merged: list[Sidecar] = []
+    try:
+        with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
+            attach(connection, staging, "staging")
+            create_examples_table(connection, f"staging.{TABLE}")
+            for path, sidecar in sources:
+                attach_chunk(connection, path, "source")
+                add_new_rows(connection, f"source.{TABLE}", f"staging.{TABLE}")
+                connection.execute("DETACH source")
+                merged.append(sidecar)
+            connection.execute("DETACH staging")
+        sidecar = compact(staging, chunk, scratch=scratch)
+    except duckdb.Error as error:
+        raise ArchiveDamaged(f"The chunks could not be merged: {error} They are as they were.") from error
+    finally:
+        staging.unlink(missing_ok=True)
+    lineage = [source for each in merged for source in _lineage(each)]
+    return replace(
+        sidecar,
+        generation=merged[0].generation,
+        created_at=merged[-1].created_at,  # when the youngest was archived: merging makes nothing fresher
+        quarantined_lines=sum(each.quarantined_lines for each in merged),
+        forgotten_rows=sum(each.forgotten_rows for each in merged),
+        merged_from=lineage,
+    )
+
+
+def _lineage(sidecar: Sidecar) -> list[dict[str, Any]]:
+    """Of a merged chunk what it was merged from; of any other itself."""
+    return sidecar.merged_from or [{key: getattr(sidecar, key) for key in _SOURCE_TYPES}]
+
+
+def merged_name(sources: Sequence[Sidecar]) -> str:
+    """What the chunk is called that takes the place of `sources`: from the first one's time to the last one's."""
+    first, last = sources[0].chunk, sources[-1].chunk
+    begin = first.removeprefix(PREFIX).partition("-")[0]
+    end = last.removeprefix(PREFIX).rpartition("-")[2]
+    return f"{PREFIX}{begin}-{end}"
+
+
+def add_new_rows(connection: DuckDBPyConnection, source: str, target: str) -> None:
+    """Add the examples of the table `source` to `target`, but for those whose id is there already."""
+    names = ", ".join(COLUMNS)
+    connection.execute(
+        f"INSERT INTO {target} ({names}) SELECT {names} FROM {source} "
+        f"WHERE {PRIMARY_KEY} NOT IN (SELECT {PRIMARY_KEY} FROM {target})"
     )
 
 

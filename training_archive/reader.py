@@ -23,7 +23,7 @@ from capture_app.duckdb_files import count_rows, create_examples_table, duckdb_s
 from capture_app.example import COLUMNS, JSON_COLUMNS, PRIMARY_KEY, TABLE
 from capture_app.progress import Progress, silent
 from training_archive.archive_set import open_archive
-from training_archive.chunks import MEMORY_MB, Sidecar, attach_chunk
+from training_archive.chunks import MEMORY_MB, Sidecar, add_new_rows, attach_chunk
 from training_archive.conf import archive_settings
 from training_archive.zip_archive import ChunkMember, extract_chunk, list_chunks, read_sidecar
 
@@ -87,13 +87,9 @@ def load_into(
     """
     create_examples_table(connection, table)
     before = count_rows(connection, table)
-    names = ", ".join(COLUMNS)
     with TemporaryDirectory(prefix="gleaner-") as folder:
         for _ in attached_chunks(connection, zip_path, Path(folder), progress):
-            connection.execute(
-                f"INSERT INTO {table} ({names}) SELECT {names} FROM {CHUNK}.{TABLE} "
-                f"WHERE {PRIMARY_KEY} NOT IN (SELECT {PRIMARY_KEY} FROM {table})"
-            )
+            add_new_rows(connection, f"{CHUNK}.{TABLE}", table)
     return count_rows(connection, table) - before
 
 

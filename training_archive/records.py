@@ -1,7 +1,6 @@
 """What Django's database knows of the archive, kept in step with the sidecars. They are what counts."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.db import transaction
@@ -17,7 +16,7 @@ def remember_chunk(sidecar: Sidecar, zip_path: Path) -> None:
         chunk, _ = ArchivedChunk.objects.update_or_create(
             name=sidecar.chunk,
             defaults={
-                "zip_name": os.fsencode(zip_path.name).decode("utf-8", "backslashreplace"),
+                "zip_name": _readable(zip_path.name),
                 "rows": sidecar.rows,
                 "size": sidecar.size,
                 "sha256": sidecar.sha256,
@@ -31,16 +30,24 @@ def remember_chunk(sidecar: Sidecar, zip_path: Path) -> None:
 
 
 def remember_archive(zip_path: Path) -> None:
-    """Make the records what the archive is, and nothing else. Raises ArchiveDamaged when a sidecar is unreadable."""
+    """Make the records of this archive what its sidecars say. Raises ArchiveDamaged when one is unreadable.
+
+    Chunks in archives of other names stay known.
+    """
     found = [(sidecar, path) for path in archive_zips(zip_path) for sidecar in read_sidecars(path)]
     with transaction.atomic():
-        forget_all_but(sidecar.chunk for sidecar, _ in found)
+        gone = known_chunks(zip_path) - {sidecar.chunk for sidecar, _ in found}
+        for name in gone:
+            ArchivedChunk.objects.filter(name=name).delete()
         for sidecar, path in found:
             remember_chunk(sidecar, path)
 
 
-def forget_all_but(names: Iterable[str]) -> None:
-    kept = set(names)
-    known = ArchivedChunk.objects.values_list("name", flat=True)
-    for name in [name for name in known if name not in kept]:
-        ArchivedChunk.objects.filter(name=name).delete()
+def known_chunks(zip_path: Path) -> set[str]:
+    """The names of the chunks that are known to be in this archive."""
+    ours = ArchivedChunk.objects.filter(zip_name__startswith=_readable(zip_path.stem))
+    return set(ours.values_list("name", flat=True))
+
+
+def _readable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -54,7 +54,7 @@ def test_a_run_beside_another_exits_with_status_75(project: Project) -> None:
         process = project.manage("archive_training_data")
 
     assert process.returncode == 75
-    assert "Another archive run, or a rebuild of the index, is at work" in process.stderr
+    assert "Another run that changes or indexes the archive is at work" in process.stderr
     assert "Traceback" not in process.stderr
 
 

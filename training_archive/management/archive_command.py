@@ -1,5 +1,8 @@
 """What the archive's commands share."""
 
+import re
+from argparse import ArgumentTypeError
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +11,8 @@ from django.core.management.base import CommandParser
 from capture_app.exceptions import CaptureError
 from capture_app.management.service_command import ServiceCommand
 from training_archive.exceptions import ArchiveError
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class ArchiveCommand(ServiceCommand):
@@ -27,3 +32,11 @@ def human_size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def age(text: str) -> timedelta:
+    """`90m`, `26h` or `2d`, for argparse."""
+    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is no age; write 90m, 26h or 2d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -2,17 +2,25 @@
 
 from training_archive.services.archive import ArchiveReport, archive_training_data
 from training_archive.services.index import rebuild_example_index
+from training_archive.services.merge import Merged, MergeReport, merge_chunks
+from training_archive.services.prune import OldChunk, PruneReport, prune_archive
 from training_archive.services.status import ArchiveStatus, ZipStatus, archive_status
 from training_archive.services.verify import Problem, VerifyReport, verify_archive
 
 __all__ = [
     "ArchiveReport",
     "ArchiveStatus",
+    "MergeReport",
+    "Merged",
+    "OldChunk",
     "Problem",
+    "PruneReport",
     "VerifyReport",
     "ZipStatus",
     "archive_status",
     "archive_training_data",
+    "merge_chunks",
+    "prune_archive",
     "rebuild_example_index",
     "verify_archive",
 ]

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,12 @@ from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 from capture_app.services import drain_captures, rotate_live_database
 from capture_app.wording import counted
-from training_archive.archive_set import archive_zips, read_sidecars, roll_over
+from training_archive.archive_set import archive_zips, roll_over
 from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, chunk_name, compact
 from training_archive.conf import SEALED_FOLDER, ArchiveSettings, archive_settings
-from training_archive.exceptions import ArchiveBusy, ArchiveError
+from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.locks import only_run
-from training_archive.records import remember_archive, remember_chunk
+from training_archive.records import known_chunks, remember_archive, remember_chunk
 from training_archive.sealed import sealed_files
 from training_archive.zip_archive import check_member, find_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import append_chunk
@@ -76,7 +77,11 @@ def archive_training_data(
         with only_run(folder, zip_path):
             run.started()
             drained_rows = drain_captures(progress=progress).rows if db_path == live_path else 0
-            sealed = folder / (chunk_name(datetime.now(UTC), _taken_names(folder, zip_path)) + CHUNK_SUFFIX)
+            archived = _archived_names(zip_path)
+            if is_usual and archived != known_chunks(zip_path):  # a killed run, or other hands, changed the archive
+                _keep_records(zip_path)
+            taken = archived.union(path.stem for path in sealed_files(folder))
+            sealed = folder / (chunk_name(datetime.now(UTC), taken) + CHUNK_SUFFIX)
             lock_seconds = rotate_live_database(db_path=db_path, sealed=sealed)
             chunks = store_sealed_files(folder, zip_path, compresslevel=compresslevel, progress=progress)
         run.rows = sum(chunk.rows for chunk in chunks)
@@ -108,8 +113,8 @@ def _log(report: ArchiveReport) -> None:
     )
 
 
-def _taken_names(folder: Path, zip_path: Path) -> set[str]:
-    names = {path.stem for path in sealed_files(folder)}
+def _archived_names(zip_path: Path) -> set[str]:
+    names: set[str] = set()
     for path in archive_zips(zip_path):
         with open_zip(path) as archive:
             names |= {member.name for member in list_chunks(archive)}
@@ -198,9 +203,22 @@ def _make_room(zip_path: Path, sidecar: Sidecar, conf: ArchiveSettings) -> None:
     if zip_path.stat().st_size + sidecar.size > conf.roll_bytes or now - _began(zip_path, now) > conf.roll_age:
         dated = roll_over(zip_path, now)
         logger.info("%s was rolled over to %s.", zip_path.name, dated.name)
-        remember_archive(zip_path)
+        _keep_records(zip_path)
 
 
 def _began(zip_path: Path, now: datetime) -> datetime:
-    """When the ZIP's first chunk was made."""
-    return min((datetime.fromisoformat(sidecar.created_at) for sidecar in read_sidecars(zip_path)), default=now)
+    """When the ZIP's first chunk was made, as far as its sidecars can be read."""
+    began = now
+    with open_zip(zip_path) as archive:
+        for member in list_chunks(archive):
+            with suppress(ArchiveDamaged):
+                began = min(began, datetime.fromisoformat(read_sidecar(archive, member).created_at))
+    return began
+
+
+def _keep_records(zip_path: Path) -> None:
+    """Damage to what is archived long since must not keep out what is new."""
+    try:
+        remember_archive(zip_path)
+    except ArchiveDamaged as error:
+        logger.warning("The archive's chunks cannot all be listed: %s See `manage.py verify_archive`.", error)

@@ -14,6 +14,7 @@ from training_archive.archive_set import archive_zips
 from training_archive.chunks import attach_chunk
 from training_archive.conf import archive_settings
 from training_archive.locks import only_run
+from training_archive.models import ArchivedChunk
 from training_archive.reader import CHUNK, attached_chunks, reading_session
 from training_archive.records import remember_archive
 from training_archive.sealed import sealed_files, sealed_folder
@@ -30,6 +31,7 @@ def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = 
         live_generation, live_rows = index_live_database()
         with transaction.atomic():
             ExampleIndex.objects.exclude(generation=live_generation).delete()
+            ArchivedChunk.objects.all().delete()
             remember_archive(zip_path)
             archived_rows = _index_archive(zip_path, progress) if archive_zips(zip_path) else 0
             return live_rows + archived_rows + _index_sealed()

@@ -14,7 +14,8 @@ from capture_app.metrics import count_capture_failure
 from capture_app.models import ExampleIndex
 from tests.unit.training_archive.material import rewrite_member, row, write_database
 from training_archive.management.archive_command import human_size
-from training_archive.management.commands.archive_status import _job_line, age
+from training_archive.management.archive_command import age
+from training_archive.management.commands.archive_status import _job_line
 from training_archive.reader import iter_chunks, iter_examples
 from training_archive.services import archive_status, archive_training_data
 
@@ -114,7 +115,7 @@ def test_another_run_at_work_ends_with_status_75(
         error = failure("archive_training_data")
 
     assert error.returncode == 75
-    assert "Another archive run, or a rebuild of the index, is at work" in str(error)
+    assert "Another run that changes or indexes the archive is at work" in str(error)
 
 
 def test_a_missing_database_ends_with_status_1(tmp_path: Path) -> None:
@@ -166,6 +167,7 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
 
     printed = json.loads(command("archive_status", "--json"))
 
+    last_chunk_at = printed["last_chunk_at"]
     for name in ("last_chunk", "inbox_oldest"):
         assert (printed.pop(f"{name}_at")[:2], printed.pop(f"{name}_age_seconds") > 0) == ("20", True)
     assert set(printed.pop("jobs")) == {"archive", "drain"}
@@ -182,8 +184,18 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
         "withheld": 0,
         "zip_path": str(zip_path),
         "zip_bytes": zip_path.stat().st_size,
+        "zips": [
+            {
+                "name": zip_path.name,
+                "size": zip_path.stat().st_size,
+                "chunks": 1,
+                "rows": 3,
+                "last_chunk_at": last_chunk_at,
+            }
+        ],
         "chunks": 1,
         "archived_rows": 3,
+        "pending_erasures": 0,
         "problem": "",
     }
 
@@ -308,7 +320,7 @@ def test_verifying_names_what_is_damaged_and_ends_with_status_1(capture_calls: C
 
     assert error.returncode == 1
     assert f"{chunk.chunk}.duckdb: " in str(error)
-    assert "the ZIP was not changed" in str(error)
+    assert "nothing was changed" in str(error)
 
 
 def test_verifying_prints_what_is_damaged_in_json_before_it_fails(
@@ -321,7 +333,9 @@ def test_verifying_prints_what_is_damaged_in_json_before_it_fails(
     failure("verify_archive", "--json")
 
     printed = json.loads(capsys.readouterr().out)
-    assert printed["problems"] == [{"member": "stray.txt", "reason": "no chunk belongs to it"}]
+    assert printed["problems"] == [
+        {"zip_name": zip_path.name, "member": "stray.txt", "reason": "no chunk belongs to it"}
+    ]
     assert len(printed["chunks"]) == 1
 
 

@@ -1,8 +1,6 @@
 """Say what is where, from the inbox to the ZIP."""
 
-import re
-from argparse import ArgumentTypeError
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -11,18 +9,8 @@ from capture_app.metrics import CaptureCounts
 from capture_app.models import Job
 from capture_app.progress import Progress
 from capture_app.wording import counted
-from training_archive.management.archive_command import ArchiveCommand, human_size
+from training_archive.management.archive_command import ArchiveCommand, age, human_size
 from training_archive.services import ArchiveStatus, archive_status
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-def age(text: str) -> timedelta:
-    """`90m`, `26h` or `2d`, for argparse."""
-    found = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if not found:
-        raise ArgumentTypeError(f"{text!r} is no age; write 90m, 26h or 2d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 class Command(ArchiveCommand):
