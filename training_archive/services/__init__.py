@@ -1,6 +1,7 @@
 """The verbs of training_archive. Commands, tasks and everything downstream call these and nothing below them."""
 
 from training_archive.services.archive import ArchiveReport, archive_training_data
+from training_archive.services.forgetting import ForgetReport, forget
 from training_archive.services.index import rebuild_example_index
 from training_archive.services.merge import Merged, MergeReport, merge_chunks
 from training_archive.services.prune import OldChunk, PruneReport, prune_archive
@@ -10,6 +11,7 @@ from training_archive.services.verify import Problem, VerifyReport, verify_archi
 __all__ = [
     "ArchiveReport",
     "ArchiveStatus",
+    "ForgetReport",
     "MergeReport",
     "Merged",
     "OldChunk",
@@ -19,6 +21,7 @@ __all__ = [
     "ZipStatus",
     "archive_status",
     "archive_training_data",
+    "forget",
     "merge_chunks",
     "prune_archive",
     "rebuild_example_index",

@@ -77,7 +77,7 @@ def archive_training_data(
         with only_run(folder, zip_path):
             run.started()
             drained_rows = drain_captures(progress=progress).rows if db_path == live_path else 0
-            archived = _archived_names(zip_path)
+            archived = archived_names(zip_path)
             if is_usual and archived != known_chunks(zip_path):  # a killed run, or other hands, changed the archive
                 _keep_records(zip_path)
             taken = archived.union(path.stem for path in sealed_files(folder))
@@ -113,7 +113,8 @@ def _log(report: ArchiveReport) -> None:
     )
 
 
-def _archived_names(zip_path: Path) -> set[str]:
+def archived_names(zip_path: Path) -> set[str]:
+    """The names of all chunks in the ZIPs."""
     names: set[str] = set()
     for path in archive_zips(zip_path):
         with open_zip(path) as archive:

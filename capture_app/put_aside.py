@@ -1,0 +1,82 @@
+"""Erasing from what was put aside: records in quarantine, and examples withheld."""
+
+import base64
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from cryptography.fernet import InvalidToken
+
+from capture_app.example import RESERVED_KEY
+from capture_app.quarantine import quarantine_files, rewrite_without
+from capture_app.withheld import take_files, unseal
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records are meant: any whose id, user or conversation is among these."""
+
+    ids: Collection[str] = ()
+    users: Collection[str] = ()
+    conversations: Collection[str] = ()
+
+    def is_in(self, raw: bytes) -> bool:
+        """Whether a record, as the inbox has it, is meant. One that is no JSON is, when it holds one of the values."""
+        try:
+            record = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            return any(orjson.dumps(value) in raw for value in (*self.ids, *self.users, *self.conversations))
+        facts = _mapping(_mapping(_mapping(record).get("metadata")).get(RESERVED_KEY))
+        return (
+            str(_mapping(record).get("id")) in self.ids
+            or str(facts.get("user_id")) in self.users
+            or str(facts.get("conversation_id")) in self.conversations
+        )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def erase_quarantined(data_dir: Path, wanted: Wanted) -> int:
+    """Take the records that are meant out of quarantine; how many. Only inside `requeue.alone`."""
+    return sum(_erase(path, list(_quarantined(path, wanted))) for path in quarantine_files(data_dir))
+
+
+def erase_withheld(data_dir: Path, wanted: Wanted) -> int:
+    """As erase_quarantined, for what was withheld. What no key opens any more stays: nobody can read it."""
+    return sum(_erase(path, list(_withheld(path, wanted))) for path in take_files(data_dir))
+
+
+def _erase(path: Path, numbers: list[int]) -> int:
+    if numbers:
+        rewrite_without(path, set(numbers))
+    return len(numbers)
+
+
+def _quarantined(path: Path, wanted: Wanted) -> Iterator[int]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines):
+            if wanted.is_in(_raw(line)):
+                yield number
+
+
+def _raw(line: bytes) -> bytes:
+    """The record in a line of the quarantine; the line itself when it is none."""
+    try:
+        return base64.b64decode(orjson.loads(line)["raw"], validate=True)
+    except (ValueError, KeyError, TypeError):
+        return line
+
+
+def _withheld(path: Path, wanted: Wanted) -> Iterator[int]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines):
+            try:
+                record = unseal(orjson.loads(line)["sealed"]).line
+            except (InvalidToken, ValueError, KeyError, TypeError, AttributeError):
+                record = line  # its id is in clear
+            if wanted.is_in(record):
+                yield number

@@ -1,0 +1,56 @@
+"""What was made from examples: asked by whoever erases them, answered by every app that makes something."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from training_archive.models import DatasetExport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFrom:
+    """Something that holds, or was trained on, some of the examples."""
+
+    kind: str  # "export", "training file", "model", ...
+    name: str  # how its owner finds it
+    examples: int | None  # how many of them; None: it cannot be told any more
+
+
+Answer = Callable[[Sequence[str]], Iterable[MadeFrom]]
+
+_answers: list[Answer] = []
+
+
+def register_made_from(answer: Answer) -> Answer:
+    """Register a function that is given ids of examples and says what was made from them. Usable as a decorator."""
+    _answers.append(answer)
+    return answer
+
+
+def made_from(ids: Sequence[str]) -> list[MadeFrom]:
+    """Everything that any installed app has made from some of the examples."""
+    return [found for answer in _answers for found in answer(ids)] if ids else []
+
+
+@register_made_from
+def exports(ids: Sequence[str]) -> Iterator[MadeFrom]:
+    """The data sets that `export_dataset` wrote, by the lineage file in each one's folder."""
+    for export in DatasetExport.objects.all():
+        count = _count(Path(export.path) / export.lineage, ids)
+        if count != 0:
+            yield MadeFrom(kind="export", name=export.path, examples=count)
+
+
+def _count(lineage: Path, ids: Sequence[str]) -> int | None:
+    """How many of the ids are in the export; None when its lineage is gone or unreadable."""
+    if not lineage.is_file():
+        return None
+    query = "SELECT count(DISTINCT id) FROM read_parquet(?) WHERE split <> '' AND id IN (SELECT unnest(?))"
+    try:
+        with duckdb.connect(":memory:") as connection:
+            [(count,)] = connection.execute(query, [str(lineage), list(ids)]).fetchall()
+    except duckdb.Error:
+        return None
+    return int(count)
