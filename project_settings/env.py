@@ -82,6 +82,26 @@ def training_data_dir() -> Path:
     return (BASE_DIR / str(_env.str("TRAINING_DATA_DIR", default="backups"))).resolve()
 
 
+def ship_folder() -> str:
+    """`SHIP_FOLDER`: a folder, on another disk or mounted from elsewhere, that gets a copy of the archive."""
+    return str(_env.str("SHIP_FOLDER", default=""))
+
+
+def ship_bucket() -> str:
+    """`SHIP_BUCKET`: an S3 bucket that does. boto3 takes keys, region and endpoint from its AWS_ variables."""
+    return str(_env.str("SHIP_BUCKET", default=""))
+
+
+def ship_prefix() -> str:
+    """`SHIP_PREFIX`: the folder in either."""
+    return str(_env.str("SHIP_PREFIX", default=""))
+
+
+def archive_limits() -> dict[str, int]:
+    """`ROLL_BYTES` and `ROLL_DAYS`, those that are set: a ZIP that would be larger, or is older, is rolled over."""
+    return {name: int(_env.int(name)) for name in ("ROLL_BYTES", "ROLL_DAYS") if _env.str(name, default="")}
+
+
 def redis_url() -> str:
     """`REDIS_URL`: Celery's broker; without one, a folder in the data directory is the broker."""
     return str(_env.str("REDIS_URL", default=""))

@@ -1,5 +1,7 @@
 """Settings of the stand-alone project. What comes from the environment is read in env.py, and nowhere else."""
 
+from typing import Any
+
 from project_settings import env, logs
 
 BASE_DIR = env.BASE_DIR
@@ -79,6 +81,25 @@ TRAINING_CAPTURE = {
 if _inbox_redis_url:
     TRAINING_CAPTURE["INBOX"] = "capture_app.inbox.redis_stream.RedisStreamInbox"
     TRAINING_CAPTURE["REDIS_URL"] = _inbox_redis_url
+
+# --- Archive -----------------------------------------------------------------------------------------------------
+
+_ship_folder, _ship_bucket = env.ship_folder(), env.ship_bucket()
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+TRAINING_ARCHIVE: dict[str, Any] = {**env.archive_limits()}
+if _ship_folder:
+    STORAGES["archive"] = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": _ship_folder},
+    }
+elif _ship_bucket:
+    STORAGES["archive"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": _ship_bucket}}
+if "archive" in STORAGES:
+    TRAINING_ARCHIVE |= {"SHIP_TO": "archive", "SHIP_PREFIX": env.ship_prefix()}
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 

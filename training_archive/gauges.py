@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from capture_app.conf import capture_settings
 from capture_app.gauges import Gauge, register_gauges
+from training_archive.archive_set import archive_zips
 from training_archive.conf import SEALED_FOLDER, archive_settings
 
 
@@ -19,9 +20,6 @@ def sealed_files() -> Iterator[Gauge]:
 
 @register_gauges
 def archive() -> Iterator[Gauge]:
-    path = archive_settings().zip_path
-    yield Gauge(
-        name="gleaner_archive_bytes",
-        help="Size of the ZIP; 0 when there is none yet.",
-        value=path.stat().st_size if path.exists() else 0,
-    )
+    sizes = [path.stat().st_size for path in archive_zips(archive_settings().zip_path) if path.exists()]
+    yield Gauge(name="gleaner_archive_bytes", help="Size of all ZIPs; 0 when there is none yet.", value=sum(sizes))
+    yield Gauge(name="gleaner_archive_zips", help="How many ZIPs the archive has.", value=len(sizes))

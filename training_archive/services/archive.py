@@ -25,6 +25,7 @@ from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveErro
 from training_archive.locks import only_run
 from training_archive.records import known_chunks, remember_archive, remember_chunk
 from training_archive.sealed import sealed_files
+from training_archive.shipping.service import ShipReport, ship_after_run
 from training_archive.zip_archive import check_member, find_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import append_chunk
 
@@ -41,7 +42,8 @@ class ArchiveReport:
     chunks: list[Sidecar]  # appended by this run: the new one, and any that an interrupted run had left
     drained_rows: int
     rotation_lock_seconds: float | None  # how long capture's readers and drains were kept out; None: nothing to rotate
-    seconds: float
+    seconds: float  # without shipping
+    shipped: ShipReport | None = None  # None: SHIP_TO is not set, or it failed, which the job's row tells
 
     @property
     def rows(self) -> int:
@@ -61,6 +63,8 @@ def archive_training_data(
     are in the inbox, the live database, the sealed folder or the ZIP, and the next run goes on from there. A database
     other than the configured one is archived without draining, for the inbox is not its own. A ZIP that the chunk would
     make too large, or that is too old, is rolled over first (see archive_set).
+
+    At the end the archive is shipped, when SHIP_TO is set; a failure of that is recorded and does not fail the run.
 
     Raises ArchiveBusy while another run works, ArchiveError or ArchiveDamaged when the ZIP cannot be written; then
     nothing is lost, and the message says what to do.
@@ -93,7 +97,7 @@ def archive_training_data(
         seconds=time.monotonic() - started,
     )
     _log(report)
-    return report
+    return replace(report, shipped=ship_after_run(progress=progress)) if is_usual else report
 
 
 def _refuse_odd_paths(db_path: Path, live_path: Path, zip_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_at_first_every_figure_is_there_and_nothing_is_counted(client: Client) -
         "gleaner_live_database_bytes": 0,
         "gleaner_sealed_files": 0,
         "gleaner_archive_bytes": 0,
+        "gleaner_archive_zips": 0,
     }
 
 

@@ -40,6 +40,14 @@ class Command(ArchiveCommand):
         return BUSY if isinstance(error, ArchiveBusy) else 1
 
     def show(self, result: ArchiveReport) -> None:
+        self._show_chunks(result)
+        if result.shipped and result.shipped.sent:
+            self.stdout.write(
+                f"Shipped {', '.join(result.shipped.sent)} to the storage {result.shipped.storage!r} "
+                f"({human_size(result.shipped.bytes_sent)}, {result.shipped.seconds:.1f} s)."
+            )
+
+    def _show_chunks(self, result: ArchiveReport) -> None:
         if not result.chunks:
             self.stdout.write("Nothing new to archive; the ZIP is as it was.")
             return
