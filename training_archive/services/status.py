@@ -14,6 +14,7 @@ from training_archive.conf import archive_settings
 from training_archive.exceptions import ArchiveError
 from training_archive.models import Erasure
 from training_archive.sealed import sealed_files
+from training_archive.shipping.service import SHIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,10 @@ class ArchiveStatus:
     @property
     def last_chunk_at(self) -> datetime | None:
         return max((archive.last_chunk_at for archive in self.zips if archive.last_chunk_at), default=None)
+
+    @property
+    def last_shipped_at(self) -> datetime | None:
+        return next((job.last_success_at for job in self.jobs if job.name == SHIP), None)
 
     @property
     def last_chunk_age(self) -> timedelta | None:

@@ -196,6 +196,7 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
         "chunks": 1,
         "archived_rows": 3,
         "pending_erasures": 0,
+        "last_shipped_at": None,
         "problem": "",
     }
 

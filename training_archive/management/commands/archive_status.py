@@ -9,6 +9,7 @@ from capture_app.metrics import CaptureCounts
 from capture_app.models import Job
 from capture_app.progress import Progress
 from capture_app.wording import counted
+from training_archive.conf import archive_settings
 from training_archive.management.archive_command import ArchiveCommand, age, human_size
 from training_archive.services import ArchiveStatus, archive_status
 
@@ -55,6 +56,7 @@ class Command(ArchiveCommand):
             "problem": result.problem,
             "last_chunk_at": result.last_chunk_at,
             "last_chunk_age_seconds": result.last_chunk_age.total_seconds() if result.last_chunk_age else None,
+            "last_shipped_at": result.last_shipped_at,
             "jobs": {job.name: _job_facts(job) for job in result.jobs},
         }
 
@@ -75,6 +77,7 @@ class Command(ArchiveCommand):
             ("Withheld", counted(capture.withheld, "example")),
             ("Archive", f"{chunks}, {human_size(result.zip_size)}{zips}"),
             ("Last chunk", _moment(result.last_chunk_at)),
+            ("Last shipped", _moment(result.last_shipped_at) if archive_settings().ship_to else "SHIP_TO is not set"),
             ("ZIP", str(result.zip_path)),
             *(
                 [("Forgetting", f"{counted(result.pending_erasures, 'request')} not finished; run `manage.py forget`")]
