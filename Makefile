@@ -21,8 +21,8 @@ demo: $(VENV)/.core  ## See the whole way of the data, with no key and no server
 browse: $(VENV)/.core  ## Look at the demo's examples in the admin
 	$(BIN)/python -m demo.browse
 
-test: $(VENV)/.dev  ## Run the tests; ARGS="-k spool" picks some
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev  ## Run the tests on all cores; ARGS="-k spool" picks some
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-long: $(VENV)/.dev  ## Kill writers, drains and archive runs at least 200 times
 	$(BIN)/python -m pytest tests/faults --long $(ARGS)
@@ -47,7 +47,7 @@ lock: $(VENV)/.dev  ## Compile requirements*.in anew, with hashes
 	$(BIN)/pip --disable-pip-version-check install --quiet uv
 	for name in requirements requirements-dev requirements-bench; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-			$$name.in --output-file $$name.txt || exit 1; \
+			--excludes requirements-excludes.txt $$name.in --output-file $$name.txt || exit 1; \
 	done
 
 clean:  ## Remove what make built; captured data stays
@@ -62,7 +62,7 @@ $(VENV)/.core: $(VENV)/bin/python requirements.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core requirements-dev.txt
-	$(PIP) --requirement requirements-dev.txt
+	$(PIP) --no-deps --requirement requirements-dev.txt
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.core requirements-bench.txt

@@ -1,0 +1,1 @@
+"""Tests of training_archive, one module for each of its own."""
