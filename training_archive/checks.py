@@ -15,7 +15,7 @@ _MOST_TIME = 1e6  # days, hours or minutes
 
 @register()
 def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
-    """All that is wrong at once, ids training_archive.E001 to E004."""
+    """All that is wrong at once, ids training_archive.E001 to E006."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
         return [Error(f"{SETTING} is no dict.", hint="Leave it out to take the defaults.", id="training_archive.E001")]
@@ -48,6 +48,28 @@ def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
         for key in DEFAULT_LIMITS
         if key in raw and not _is_limit(key, raw[key])
     ]
+    return found + _shipping_errors(raw)
+
+
+def _shipping_errors(raw: Mapping[str, Any]) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    alias, prefix = raw.get("SHIP_TO", ""), raw.get("SHIP_PREFIX", "")
+    if alias != "" and (not isinstance(alias, str) or alias not in settings.STORAGES):
+        found.append(
+            Error(
+                f"{SETTING}['SHIP_TO'] is {alias!r}, which STORAGES does not have.",
+                hint=f"It has {', '.join(sorted(settings.STORAGES))}. Leave SHIP_TO out to ship nothing.",
+                id="training_archive.E005",
+            )
+        )
+    if not isinstance(prefix, str) or prefix.startswith("/") or {"..", "."} & set(prefix.split("/")):
+        found.append(
+            Error(
+                f"{SETTING}['SHIP_PREFIX'] is {prefix!r}.",
+                hint="It is a folder in the storage, such as 'team/archive': without a '/' before it, or a '..' in it.",
+                id="training_archive.E006",
+            )
+        )
     return found
 
 

@@ -24,7 +24,7 @@ DEFAULT_LIMITS: Final[Mapping[str, float]] = {
     "ROLL_DAYS": 366,
 }
 
-KEYS = frozenset({"ZIP_PATH", "COMPRESSLEVEL", *DEFAULT_LIMITS})
+KEYS = frozenset({"ZIP_PATH", "COMPRESSLEVEL", "SHIP_TO", "SHIP_PREFIX", *DEFAULT_LIMITS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class ArchiveSettings:
     max_inbox_bytes: int
     roll_bytes: int  # a ZIP that would become larger is rolled over
     roll_age: timedelta  # so is one whose first chunk is older
+    ship_to: str  # alias in STORAGES of the storage that gets a copy; "": none
+    ship_prefix: str  # of the names there: a folder in it
 
 
 def archive_settings() -> ArchiveSettings:
@@ -52,4 +54,6 @@ def archive_settings() -> ArchiveSettings:
         max_inbox_bytes=int(limits["MAX_INBOX_BYTES"]),
         roll_bytes=int(limits["ROLL_BYTES"]),
         roll_age=timedelta(days=limits["ROLL_DAYS"]),
+        ship_to=raw.get("SHIP_TO", ""),
+        ship_prefix=raw.get("SHIP_PREFIX", ""),
     )

@@ -7,6 +7,7 @@ from celery import shared_task
 from capture_app.exceptions import JobBusy
 from training_archive import freshness, services
 from training_archive.exceptions import ArchiveBusy
+from training_archive.shipping import service as shipping
 
 logger = logging.getLogger("training_archive")
 
@@ -25,3 +26,9 @@ def check_freshness() -> None:
         freshness.check_freshness()
     except JobBusy as busy:
         logger.info("%s", busy)
+
+
+@shared_task(name="training_archive.ship_archive")
+def ship_archive() -> None:
+    """For who ships oftener than the archive runs."""
+    shipping.ship_after_run()

@@ -88,6 +88,34 @@ def test_limits_that_are_right_pass(settings: Any) -> None:
     assert found() == []
 
 
+@pytest.mark.parametrize("alias", ["nowhere", None, 5, ["default"]])
+def test_e005_wants_an_alias_that_storages_has(settings: Any, alias: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"SHIP_TO": alias}
+
+    [error] = found()
+
+    assert error.id == "training_archive.E005"
+    assert repr(alias) in error.msg
+    assert "default" in str(error.hint)
+
+
+@pytest.mark.parametrize("prefix", ["/archive", "..", "team/../archive", "./archive", None, 5])
+def test_e006_wants_a_folder_in_the_storage(settings: Any, prefix: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"SHIP_PREFIX": prefix}
+
+    [error] = found()
+
+    assert error.id == "training_archive.E006"
+    assert repr(prefix) in error.msg
+    assert "a folder in the storage" in str(error.hint)
+
+
+def test_a_storage_to_ship_to_passes(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"SHIP_TO": "default", "SHIP_PREFIX": "team/archive"}
+
+    assert found() == []
+
+
 def test_everything_wrong_is_said_at_once(settings: Any) -> None:
     settings.TRAINING_ARCHIVE = {"LEVEL": 1, "ZIP_PATH": "archive.zip", "COMPRESSLEVEL": 0, "MAX_AGE_HOURS": 0}
 

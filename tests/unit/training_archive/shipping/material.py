@@ -1,0 +1,65 @@
+"""Archives and blobs to ship, and a look at what was shipped."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from capture_app.blobs import Blob, blob_path, store_blobs
+from tests.unit.training_archive.material import row, write_database
+from training_archive.chunks import PREFIX, compact
+from training_archive.reader import iter_examples
+from training_archive.zip_writer import append_chunk
+
+MANIFEST = "llm_training_dataset.manifest.json"
+ACTIVE = "llm_training_dataset.zip"
+DATED = "llm_training_dataset-20261121.zip"
+
+
+def add_chunk(zip_path: Path, number: int, ids: Iterable[str], **values: Any) -> None:
+    """Append a chunk with one example for each id; its name is the number's."""
+    name = f"{PREFIX}{number:04d}"
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [row(example_id, **values) for example_id in ids]
+        sealed = write_database(Path(folder) / "sealed" / f"{name}.duckdb", rows)
+        chunk = Path(folder) / f"{name}.duckdb"
+        append_chunk(zip_path, chunk, compact(sealed, chunk, scratch=Path(folder)), compresslevel=1)
+
+
+def add_blob(data_dir: Path, content: bytes) -> str:
+    """Store a blob as a capture does; its path below the data directory."""
+    blob = Blob(hashlib.sha256(content).hexdigest(), "image/png", content)
+    store_blobs(data_dir, [blob])
+    return str(blob_path(data_dir, blob.sha256).relative_to(data_dir))
+
+
+def manifest_in(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+    return found
+
+
+def change_manifest(folder: Path, **values: Any) -> None:
+    (folder / MANIFEST).write_text(json.dumps({**manifest_in(folder), **values}))
+
+
+def zips_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.zip")}
+
+
+def blobs_in(folder: Path) -> dict[str, bytes]:
+    """By their path below the folder."""
+    found = (path for path in (folder / "blobs").rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def examples_in(zip_path: Path) -> list[str]:
+    """Their ids, of the whole archive."""
+    return sorted(example["id"] for example in iter_examples(zip_path))
+
+
+def flip_byte(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.write_bytes(content)
