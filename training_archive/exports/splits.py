@@ -26,7 +26,7 @@ def assign_splits(workspace: Workspace, *, shares: Sequence[Fraction], seed: int
     workspace.insert("splits", ("VARCHAR", "VARCHAR"), _largest_remainder(sized, shares))
 
 
-def _largest_remainder(units: Iterable[tuple[int, int]], shares: Sequence[Fraction]) -> Iterator[tuple[int, str]]:
+def _largest_remainder(units: Iterable[tuple[str, int]], shares: Sequence[Fraction]) -> Iterator[tuple[str, str]]:
     """(unit, split) for each (unit, size), in whole numbers, so that nothing is lost to rounding."""
     scale = lcm(*(share.denominator for share in shares))
     weights = [int(share * scale) for share in shares]

@@ -62,7 +62,7 @@ def test_what_makes_no_sense_is_refused(values: dict[str, Any], problem: str) ->
 
 
 def test_the_finetuner_splits_for_itself() -> None:
-    assert ExportOptions(format="extraction", slug="a", schema="v1").shares == (1,)
+    assert ExportOptions(format="extraction", slug="a", schema="v1").shares == parse_split("1")
     assert ExportOptions(format="extraction").shares == parse_split(".8/.1/.1")
 
 
