@@ -3,7 +3,8 @@
 Under the live database's lock, for a group of batches: one transaction that ignores ids already there, then the index
 rows, then the batches are forgotten. A crash anywhere leaves the batches sealed; whoever takes the lock next repeats
 them first, and the primary key absorbs what was already in. A batch that may repeat what is archived by now (see
-Batch.may_repeat) is compared with the index, which knew every example before its database was taken away.
+Batch.may_repeat) is compared with the index, which knew every example before its database was taken away, and with what
+was erased on request.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,20 +12,18 @@ from itertools import chain
 from pathlib import Path
 
 import orjson
-from django.db import router
 from duckdb import DuckDBPyConnection
 
 from capture_app.files import scratch_directory
 from capture_app.inbox.base import Batch, Inbox
 from capture_app.index import index_examples
+from capture_app.known import forgotten_ids, stored_ids
 from capture_app.live_database import RECORD_ERRORS, LiveDatabase, generation, ingest, live_session, records
 from capture_app.metrics import count_captures
-from capture_app.models import ExampleIndex
 from capture_app.quarantine import BadRecord, quarantine
 
 # What one lock period takes: half a second's work.
 _GROUP_BYTES = 64 * 2**20
-_IDS_AT_ONCE = 900  # in one question to Django's database; SQLite may be built to take 999 at most
 
 
 class Drained:
@@ -140,27 +139,19 @@ def _load(
 ) -> None:
     source = records(files, **options)
     if may_repeat:
-        source = _without_archived(connection, source)
+        source = _without_known(connection, source)
     stored = ingest(connection, source)
     drained.rows += stored
     count_captures(stored)
     index_examples(connection, source, generation(connection))
 
 
-def _without_archived(connection: DuckDBPyConnection, source: str) -> str:
-    """`source`, as SQL, without the examples that an earlier live database took away."""
+def _without_known(connection: DuckDBPyConnection, source: str) -> str:
+    """`source`, as SQL, without the examples that an earlier live database took away, or that were erased."""
     key = "replace(id, chr(0), ' ')"  # as the index has it
     ids = [found for (found,) in connection.execute(f"SELECT {key} FROM {source} WHERE id IS NOT NULL").fetchall()]
-    archived = list(_indexed_elsewhere(ids, generation(connection)))
-    if not archived:
+    known = [*stored_ids(ids, elsewhere_than=generation(connection)) | forgotten_ids(ids)]
+    if not known:
         return source
-    connection.execute("CREATE OR REPLACE TEMP TABLE archived AS SELECT unnest(?) AS archived_id", [archived])
-    return f"(FROM {source} ANTI JOIN archived ON {key} = archived_id)"
-
-
-def _indexed_elsewhere(ids: Sequence[str], here: str) -> Iterator[str]:
-    """Those of the examples that are in another database than the one of the generation `here`."""
-    examples = ExampleIndex.objects.using(router.db_for_write(ExampleIndex))  # a replica may lag behind
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        some = examples.filter(pk__in=ids[start : start + _IDS_AT_ONCE])
-        yield from some.exclude(generation=here).values_list("pk", flat=True)
+    connection.execute("CREATE OR REPLACE TEMP TABLE known AS SELECT unnest(?) AS known_id", [known])
+    return f"(FROM {source} ANTI JOIN known ON {key} = known_id)"

@@ -1,7 +1,8 @@
-"""Erasing from what was put aside: records in quarantine, and examples withheld."""
+"""Erasing from what was put aside: records in quarantine, examples withheld, and what kills left half-written."""
 
 import base64
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import orjson
 from cryptography.fernet import InvalidToken
 
+from capture_app.blobs import referenced_blobs
 from capture_app.example import RESERVED_KEY
+from capture_app.inbox.spool import FOLDER as SPOOL
+from capture_app.quarantine import FOLDER as QUARANTINE
 from capture_app.quarantine import quarantine_files, rewrite_without
 from capture_app.withheld import take_files, unseal
 
@@ -48,6 +52,35 @@ def erase_quarantined(data_dir: Path, wanted: Wanted) -> int:
 def erase_withheld(data_dir: Path, wanted: Wanted) -> int:
     """As erase_quarantined, for what was withheld. What no key opens any more stays: nobody can read it."""
     return sum(_erase(path, list(_withheld(path, wanted))) for path in take_files(data_dir))
+
+
+def blobs_in_quarantine(data_dir: Path, wanted: Wanted) -> set[str]:
+    """The hashes of the blobs to which the records that are meant refer."""
+    found: set[str] = set()
+    for path in quarantine_files(data_dir):
+        with path.open("rb") as lines:
+            records = (_raw(line) for line in lines)
+            found.update(blob for record in records if wanted.is_in(record) for blob in referenced_blobs(record))
+    return found
+
+
+def erase_unfinished(data_dir: Path, wanted: Wanted) -> None:
+    """Remove files that a kill left half-written: all in quarantine, and those in the spool that hold what is meant.
+
+    Only inside `requeue.alone` and with the live database's lock, for then nobody else writes in quarantine. In the
+    spool an import may be at work: it loses its file only when that holds such a record, says so, and can be repeated.
+    """
+    for path in (data_dir / QUARANTINE).glob("*/.*.tmp"):
+        path.unlink(missing_ok=True)
+    for path in (data_dir / SPOOL).glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # it was finished meanwhile, and waits for the next drain
+            if _holds(path, wanted):
+                path.unlink()
+
+
+def _holds(path: Path, wanted: Wanted) -> bool:
+    with path.open("rb") as lines:
+        return any(wanted.is_in(line) for line in lines)
 
 
 def _erase(path: Path, numbers: list[int]) -> int:

@@ -5,7 +5,9 @@ a crash, replaces its file, so nothing is counted twice.
 """
 
 import base64
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,7 +16,7 @@ from typing import Final
 
 import orjson
 
-from capture_app.files import write_atomically
+from capture_app.files import fsync_directory, fsync_file, write_atomically
 
 FOLDER: Final = "quarantine"
 WITHHELD: Final = "withheld"  # in it: examples that could not be redacted, sealed
@@ -59,6 +61,33 @@ def count_quarantined(data_dir: Path, generation: str = "*") -> int:
 def count_withheld(data_dir: Path) -> int:
     """Examples that could not be redacted, and wait, sealed, in quarantine."""
     return sum(_count_lines(path) for path in (data_dir / FOLDER / WITHHELD).glob("*.jsonl"))
+
+
+def quarantine_files(data_dir: Path) -> list[Path]:
+    """The files of records that could not be stored."""
+    files = sorted((data_dir / FOLDER).glob("*/*.jsonl"))
+    return [path for path in files if path.parent.name != WITHHELD]
+
+
+def rewrite_without(path: Path, gone: Container[int]) -> None:
+    """Leave the lines of these numbers (from 0) out of the file, the others byte for byte; remove an empty file.
+
+    Interrupted, the file is as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with path.open("rb") as old, temporary.open("wb") as new:
+            new.writelines(line for number, line in enumerate(old) if number not in gone)
+            left = new.tell()
+        if left:
+            shutil.copymode(path, temporary)
+            fsync_file(temporary)
+            temporary.replace(path)
+        else:
+            path.unlink()
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_directory(path.parent)
 
 
 def _count_lines(path: Path) -> int:

@@ -8,6 +8,7 @@ import base64
 import fcntl
 import logging
 import os
+import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from capture_app.quarantine import FOLDER, WITHHELD
 
 logger = logging.getLogger("capture_app")
 
+_TAKEN: Final = ".taken.jsonl"
 _SALT: Final = "capture_app.withheld"
 _said: set[str] = set()  # reasons; there are as many as lines in a redactor that can fail
 
@@ -87,10 +89,32 @@ def _seal(withholding: Withholding) -> str:
     return _cipher().encrypt(orjson.dumps({"line": withholding.line.decode(), "blobs": blobs})).decode()
 
 
-def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def take_files(data_dir: Path) -> list[Path]:
+    """The files of what is withheld, each renamed so that no process appends to it any more. Oldest first.
+
+    What was taken before keeps its name.
+    """
+    return sorted(path if path.name.endswith(_TAKEN) else _take(path) for path in withheld_files(data_dir))
+
+
+def withheld_files(data_dir: Path) -> list[Path]:
+    return sorted((data_dir / FOLDER / WITHHELD).glob("*.jsonl"))
+
+
+def _take(path: Path) -> Path:
+    taken = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:12]}{_TAKEN}")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # threads of this process
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a record under way is finished first
+        path.rename(taken)
+    finally:
+        os.close(descriptor)
+    return taken
+
+
+def _append(path: Path, line: bytes) -> None:
+    descriptor = _open_locked(path)
+    try:
         size = os.lseek(descriptor, 0, os.SEEK_END)
         rest = line
         try:
@@ -101,6 +125,27 @@ def _append(path: Path, line: bytes) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    """A descriptor for appending, with the file's lock. It is closed by the caller, which ends the lock."""
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # threads of this process, and who takes the file
+            if _is_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # taken while we waited: nobody would look for a record that came to it now
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _cipher() -> MultiFernet:

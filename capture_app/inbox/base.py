@@ -1,7 +1,7 @@
 """What an inbox is: records go in one by one, and come out in sealed batches, each until it is acknowledged."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,6 +58,16 @@ class Inbox(ABC):
         When this returns, no death of the process loses them.
 
         Raises InboxError when it cannot be kept for sure; then nothing half-written is left behind.
+        """
+
+    @abstractmethod
+    def take_in(self, lines: Iterable[bytes]) -> int:
+        """Keep records that may be stored already, because they are imported or requeued; how many there were.
+
+        Each is a line of JSON with its newline, and its blobs are in the data directory already. When this returns, not
+        even a power failure loses them. The batches that they come out in may repeat what is stored (see Batch).
+
+        Raises InboxError when the disk refuses. Some may be kept by then: take in all of them again.
         """
 
     @abstractmethod

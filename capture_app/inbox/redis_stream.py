@@ -70,6 +70,12 @@ class RedisStreamInbox(Inbox):
         self._spool.append(line, blobs)
         process.may_owe = True  # said afterwards: a forwarder that began before may have missed this record
 
+    def take_in(self, lines: Iterable[bytes]) -> int:
+        """Into the local spool, whether Redis is there or not: the drain of this host takes them, or a forwarder."""
+        count = self._spool.take_in(lines)
+        self._own_process().may_owe = True
+        return count
+
     def _own_process(self) -> "_Process":
         if self._process.pid != os.getpid():  # forked: the parent's connections are not to be touched
             self._process = _Process(self._url, self._key)

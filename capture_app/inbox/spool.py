@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from typing import Final, Self
 from capture_app.blobs import Blob, store_blobs
 from capture_app.conf import CaptureSettings
 from capture_app.exceptions import InboxError
-from capture_app.files import fsync_directory
+from capture_app.files import fsync_directory, write_atomically
 from capture_app.inbox.base import Batch, Inbox, InboxDepth
 
 FOLDER: Final = "spool"
@@ -30,11 +30,13 @@ _OPEN: Final = ".open.jsonl"
 _SEALED: Final = ".sealed.jsonl"
 _TAKEN: Final = ".taken.jsonl"  # sealed, and claimed by a drain that shares this spool with a forwarder
 
+_AGAIN: Final = ".again"  # before the suffix: records that may be stored already, see `take_in`
+
 _STAMP_DIGITS: Final = 20
 _READ_BYTES = 2**20
 _LOCK_TRIES, _LOCK_WAIT = 50, 0.001  # tries, seconds: a record takes microseconds
 _LOOK_INTERVAL = 1.0  # seconds
-_ABANDONED_AFTER = 3600  # seconds after which an empty segment belongs to a process that died before its first record
+_ABANDONED_AFTER = 3600  # seconds after which an empty or unfinished segment belongs to a process that died
 
 
 class SpoolInbox(Inbox):
@@ -72,6 +74,23 @@ class SpoolInbox(Inbox):
                 f"A record of {len(line)} bytes could not be written to {self.directory}: {error.strerror}. The call "
                 "has its answer and nothing half-written stays; free space or mend the folder, and capture goes on."
             ) from error
+
+    def take_in(self, lines: Iterable[bytes]) -> int:
+        """As whole, sealed segments: no drain sees one before all of it is on the disk."""
+        count = 0
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_abandoned(self.directory)
+            for segment in _in_segments(lines, self._segment_bytes):
+                write_atomically(self.directory / (_new_name() + _AGAIN + _SEALED), b"".join(segment))
+                count += len(segment)
+            fsync_directory(self.directory.parent)
+        except OSError as error:
+            raise InboxError(
+                f"Records could not be written to {self.directory}: {error.strerror}. {count} of them are kept, and "
+                "nothing half-written stays. Free space or mend the folder, and do it again: none is stored twice."
+            ) from error
+        return count
 
     def _own_segments(self) -> deque["_Segment"]:
         """The idle segments of this process. A forked child must not use its parent's: it shares their locks."""
@@ -133,8 +152,7 @@ class _Segment:
     descriptor: int
 
     def __init__(self, directory: Path, *, sync_directory: bool) -> None:
-        name = f"{time.time_ns():0{_STAMP_DIGITS}d}-{os.getpid()}-{uuid.uuid4().hex[:12]}{_OPEN}"
-        self._path = directory / name
+        self._path = directory / (_new_name() + _OPEN)
         self._size = 0
         self._next_look = time.monotonic() + _LOOK_INTERVAL
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -181,13 +199,40 @@ class _Segment:
             os.close(self.descriptor)
 
 
+def _new_name() -> str:
+    """Begins with the time, and repeats in no process of no host."""
+    return f"{time.time_ns():0{_STAMP_DIGITS}d}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def _in_segments(lines: Iterable[bytes], limit: int) -> Iterator[list[bytes]]:
+    """The lines in lists of about `limit` bytes."""
+    segment: list[bytes] = []
+    size = 0
+    for line in lines:
+        segment.append(line)
+        size += len(line)
+        if size >= limit:
+            yield segment
+            segment, size = [], 0
+    if segment:
+        yield segment
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """What a process left that was killed while it wrote a segment. It takes them in again."""
+    for path in directory.glob(f".*{_AGAIN}{_SEALED}.*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                path.unlink()
+
+
 def _batches(*paths: Path) -> list[Batch]:
     """Those that are still there: a drain and a forwarder of one host may work on the same spool."""
     found: list[Batch] = []
     for path in paths:
         with suppress(FileNotFoundError):
             name = path.name.removesuffix(_SEALED).removesuffix(_TAKEN)
-            found.append(Batch(name=name, path=path, size=path.stat().st_size))
+            found.append(Batch(name, path, path.stat().st_size, may_repeat=name.endswith(_AGAIN)))
     return found
 
 

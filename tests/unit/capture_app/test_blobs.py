@@ -13,7 +13,15 @@ import pytest
 
 from capture_app import blobs as blobs_module
 from capture_app import call_llm
-from capture_app.blobs import REFERENCE, Blob, BlobExtractor, blob_path, referenced_blobs, store_blobs
+from capture_app.blobs import (
+    REFERENCE,
+    Blob,
+    BlobExtractor,
+    blob_path,
+    referenced_blobs,
+    remove_blobs,
+    store_blobs,
+)
 from capture_app.metrics import capture_failures_total
 from capture_app.providers.offline import NOTICE
 from tests.unit.capture_app.captured import only_record, waiting_records
@@ -301,3 +309,91 @@ def test_values_without_blobs_come_back_as_they_are() -> None:
 
     assert extractor.take_out_of({"a": [1, None, "x", ("y", 2.5)]}) == {"a": [1, None, "x", ["y", 2.5]]}
     assert (extractor.blobs, extractor.facts) == ({}, {})
+
+
+# --- Removing ----------------------------------------------------------------------------------------------------
+
+
+NOW = 2_000_000_000.0  # seconds since the epoch
+
+
+def stored_at(data_dir: Path, moment: float, content: bytes = CONTENT) -> Path:
+    store_blobs(data_dir, [blob(content)])
+    path = blob_path(data_dir, blob(content).sha256)
+    os.utime(path, (moment, moment))
+    return path
+
+
+def test_a_blob_that_is_used_again_has_its_time_renewed(data_dir: Path) -> None:
+    path = stored_at(data_dir, 1000)
+
+    store_blobs(data_dir, [blob()])
+
+    assert path.stat().st_mtime > 1000
+
+
+def test_a_blob_that_was_cut_off_is_written_anew(data_dir: Path) -> None:
+    path = stored_at(data_dir, NOW)
+    path.write_bytes(CONTENT[:10])
+
+    store_blobs(data_dir, [blob()])
+
+    assert path.read_bytes() == CONTENT
+
+
+def test_blobs_unused_since_then_are_removed(data_dir: Path) -> None:
+    old, other = stored_at(data_dir, NOW - 1), stored_at(data_dir, NOW - 1, b"another" * 20)
+
+    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 1
+
+    assert not old.exists()
+    assert list(files(data_dir)) == [f"{other.parent.name}/{other.name}"]
+
+
+@pytest.mark.parametrize("moment", [NOW, NOW + 1])
+def test_a_blob_used_since_then_stays(data_dir: Path, moment: float) -> None:
+    path = stored_at(data_dir, moment)
+
+    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 0
+
+    assert path.read_bytes() == CONTENT
+    assert len(files(data_dir)) == 1
+
+
+def test_a_blob_that_is_not_there_is_not_removed(data_dir: Path) -> None:
+    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 0
+
+
+def test_a_blob_that_a_killed_run_had_moved_aside_is_removed_by_the_next(data_dir: Path) -> None:
+    path = stored_at(data_dir, NOW - 1)
+    path.rename(path.with_name(f".{path.name}.leaving"))
+
+    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 1
+
+    assert files(data_dir) == {}
+
+
+def test_a_blob_that_a_killed_run_had_moved_aside_and_somebody_used_comes_back(data_dir: Path) -> None:
+    path = stored_at(data_dir, NOW)
+    path.rename(path.with_name(f".{path.name}.leaving"))
+
+    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 0
+
+    assert files(data_dir) == {f"{HASH[:2]}/{HASH}": CONTENT}
+
+
+def test_what_is_no_hash_removes_no_file(data_dir: Path) -> None:
+    with pytest.raises(ValueError, match="no SHA-256"):
+        remove_blobs(data_dir, ["../../x"], unused_since=NOW)
+
+
+def test_a_sweep_meanwhile_takes_no_blob_from_those_who_store_it(data_dir: Path) -> None:
+    def sweep() -> int:
+        return sum(remove_blobs(data_dir, [HASH], unused_since=1000.0) for _ in range(300))
+
+    with ThreadPoolExecutor(4) as pool:
+        removed = pool.submit(sweep)
+        list(pool.map(lambda _: store_blobs(data_dir, [blob()]), range(200)))
+
+    assert removed.result() == 0
+    assert files(data_dir) == {f"{HASH[:2]}/{HASH}": CONTENT}

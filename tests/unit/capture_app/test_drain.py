@@ -279,7 +279,7 @@ def test_what_is_in_the_live_database_is_not_stored_again_either(repeating: None
 
 
 def test_more_repeats_than_fit_in_one_question_are_found(repeating: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("capture_app.drain._IDS_AT_ONCE", 2)
+    monkeypatch.setattr("capture_app.known._IDS_AT_ONCE", 2)
     examples = [example() for _ in range(7)]
     spool(*examples)
     drain_captures()

@@ -11,7 +11,7 @@ from cryptography.fernet import InvalidToken
 
 from capture_app.blobs import Blob
 from capture_app.quarantine import count_quarantined, count_withheld
-from capture_app.withheld import Withholding, unseal, withhold
+from capture_app.withheld import Withholding, take_files, unseal, withhold
 from tests.unit.capture_app.captured import example, quarantined
 from tests.unit.capture_app.processes import in_child
 
@@ -88,3 +88,31 @@ def test_a_write_that_fails_leaves_no_half_line(data_dir: Path, monkeypatch: pyt
     monkeypatch.undo()
 
     assert len(quarantined()) == 1
+
+
+def test_no_example_is_lost_while_files_are_taken_away(data_dir: Path) -> None:
+    def seal(number: int) -> None:
+        withhold(data_dir, example(), [], "it failed")
+
+    with ThreadPoolExecutor(4) as pool:
+        sealing = [pool.submit(seal, number) for number in range(200)]
+        taken = [path for _ in range(40) for path in take_files(data_dir)]
+        for done in sealing:
+            done.result()
+    sizes = {path: path.stat().st_size for path in taken}
+    take_files(data_dir)
+
+    assert count_withheld(data_dir) == 200
+    assert len({line["id"] for line in quarantined()}) == 200
+    assert sizes == {path: path.stat().st_size for path in sizes}
+
+
+def test_a_file_that_was_taken_keeps_its_name(data_dir: Path) -> None:
+    withhold(data_dir, example(), [], "it failed")
+    first = take_files(data_dir)
+    withhold(data_dir, example(), [], "it failed")
+
+    second = take_files(data_dir)
+
+    assert first[0] in second
+    assert len(second) == 2
