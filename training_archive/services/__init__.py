@@ -1,4 +1,8 @@
-"""The verbs of training_archive. Commands, tasks and everything downstream call these and nothing below them."""
+"""The verbs on the archive itself. Commands, tasks and everything downstream call these and nothing below them.
+
+Exports, imports and shipping have services of their own: `exports.service`, `importing.service`, `shipping.service` and
+`shipping.fetching`, `requeue`.
+"""
 
 from training_archive.services.archive import ArchiveReport, archive_training_data
 from training_archive.services.forgetting import ForgetReport, forget
