@@ -16,7 +16,10 @@ from benchmarks.report import Report
 from capture_app.management.service_command import progress_on_stderr
 
 DOCUMENTS: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
-NAMES: Final = ("capture", "drain", "archive", "memory", "survival", "load")
+NAMES: Final = (
+    *("capture", "drain", "archive", "memory", "survival", "load"),
+    *("growth", "append", "density", "merge_read", "export", "footprint"),
+)
 
 _PLAIN_WIDTH = 120  # of output that goes to no terminal
 

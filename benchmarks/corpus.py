@@ -19,8 +19,8 @@ LINE_BYTES: Final = 4096  # of one record in the inbox, with its newline
 
 _CORPUS_CHARACTERS = 48 * 2**20
 _SUFFIXES = (".py", ".pyi", ".rst", ".md", ".txt")
-_TASKS = ("productpage_extractor", "navpage_classifier", "summary", "support_reply", "code_review")
-_MODELS = ("small-instruct", "large-instruct", "gemma-3-270m")
+TASKS: Final = ("productpage_extractor", "navpage_classifier", "summary", "support_reply", "code_review")
+MODELS: Final = ("small-instruct", "large-instruct", "gemma-3-270m")
 _SYSTEM_CHARACTERS, _PROMPT_CHARACTERS, _RESPONSE_CHARACTERS = 300, 1900, 760
 _LONGEST_ESCAPE = 6  # of JSON: \u0000
 
@@ -50,18 +50,18 @@ class Call:
 
 def calls(count: int, *, seed: int = 0, response_characters: int = _RESPONSE_CHARACTERS) -> Iterator[Call]:
     """The same calls for the same seed and the same installed packages."""
-    chance, text = random.Random(seed), _corpus()
+    chance, text = random.Random(seed), corpus()
 
     def window(length: int) -> str:
         start = chance.randrange(len(text) - length)
         return text[start : start + length]
 
     for number in range(count):
-        model = chance.choice(_MODELS)
+        model = chance.choice(MODELS)
         yield Call(
             prompt=window(_PROMPT_CHARACTERS),
             system_prompt=window(_SYSTEM_CHARACTERS),
-            task=chance.choice(_TASKS),
+            task=chance.choice(TASKS),
             model=model,
             completion=Completion(
                 text=window(response_characters) if response_characters else "",
@@ -82,7 +82,7 @@ def calls(count: int, *, seed: int = 0, response_characters: int = _RESPONSE_CHA
 
 def record_lines(count: int, *, seed: int = 0) -> Iterator[bytes]:
     """Records as call_llm writes them, each of exactly LINE_BYTES: the answer is what fills them up."""
-    chance, text = random.Random(seed + 1), _corpus()
+    chance, text = random.Random(seed + 1), corpus()
     for call in calls(count, seed=seed, response_characters=0):
         line = call.example().to_json_line()
         room = LINE_BYTES - len(line)
@@ -109,7 +109,7 @@ def _is_whole(escaped: bytes) -> bool:
 
 
 @cache
-def _corpus() -> str:
+def corpus() -> str:
     """Source code and documentation of the installed packages, ASCII files only, in a random but fixed order."""
     folder = Path(sysconfig.get_paths()["purelib"])
     paths = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)

@@ -6,6 +6,7 @@ from typing import Final
 
 import django
 
+ROOT: Final = Path(__file__).resolve().parent.parent
 DATA: Final = "backups"
 INDEX: Final = "db.sqlite3"
 
@@ -22,6 +23,11 @@ def site_environment(folder: Path) -> dict[str, str]:
         "TRAINING_DATA_DIR": str(folder / DATA),
         "DATABASE_URL": f"sqlite:///{folder / INDEX}",
     }
+
+
+def process_environment(folder: Path) -> dict[str, str]:
+    """The whole environment of a process that runs this project, or a module of benchmarks, on the data in `folder`."""
+    return {**os.environ, **site_environment(folder), "PYTHONPATH": str(ROOT)}
 
 
 def set_up_django(folder: Path) -> None:

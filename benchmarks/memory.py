@@ -1,6 +1,5 @@
 """How much memory archiving and reading take, whatever the archive's size."""
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,14 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.corpus import LINE_BYTES, record_lines
-from benchmarks.environment import site_environment
+from benchmarks.environment import ROOT, process_environment
 from benchmarks.measure import Spread, settle, timed
 from benchmarks.peak_memory import peak_memory
 from benchmarks.plots import bar_plot
 from benchmarks.report import Bar, Progress, Report
 from benchmarks.site import filled_site
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 ARCHIVE, READ = "archive_training_data", "iter_examples"
 _COMMANDS: Final = {
     ARCHIVE: [sys.executable, str(ROOT / "manage.py"), "archive_training_data"],
@@ -79,7 +77,7 @@ def _measure(source: Path, found: Found) -> None:
     with TemporaryDirectory(prefix="gleaner-bench-") as folder:
         copy = Path(folder) / "site"
         shutil.copytree(source, copy)
-        environment = {**os.environ, **site_environment(copy), "PYTHONPATH": str(ROOT)}
+        environment = process_environment(copy)
         for step, command in _COMMANDS.items():
             settle()
             with timed() as watch:

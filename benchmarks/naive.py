@@ -50,6 +50,14 @@ def load(path: Path, files: Sequence[Path], *, primary_key: bool) -> None:
         )
 
 
+def copy_of(live: Path, path: Path) -> None:
+    """The rows of our live database at `live` in a new database as `duckdb.connect` makes it."""
+    make_live(path)
+    with duckdb.connect(path) as connection:
+        connection.execute(f"ATTACH {quoted(str(live))} AS ours (READ_ONLY)")
+        connection.execute(f"INSERT INTO {TABLE} FROM ours.{TABLE}")
+
+
 def take_away(live: Path, copy: Path) -> float:
     """Copy the live database, count, and clear it, all under the lock; the seconds for which the lock was held."""
     with FileLock(f"{live}.lock"), timed() as held:
@@ -61,11 +69,14 @@ def take_away(live: Path, copy: Path) -> float:
     return held.seconds
 
 
-def archive(live: Path, zip_path: Path) -> None:
-    """Take the database away, optimise the copy, and append it and its sidecar to the ZIP with deflate 9."""
+def archive(live: Path, zip_path: Path) -> float:
+    """Take the database away, optimise the copy, and append it and its sidecar to the ZIP with deflate 9.
+
+    Gives the seconds for which the lock was held.
+    """
     name = f"llm_training_chunk_{datetime.now(UTC):%Y%m%dT%H%M%S}"
     copy = live.with_name(f"{name}.duckdb")
-    take_away(live, copy)
+    held = take_away(live, copy)
     with duckdb.connect(copy) as connection:
         connection.execute("VACUUM")
         connection.execute("CHECKPOINT")
@@ -74,3 +85,4 @@ def archive(live: Path, zip_path: Path) -> None:
         target.write(copy, copy.name)
         target.writestr(f"{name}.json", json.dumps({"rows": rows, "timestamp": datetime.now(UTC).isoformat()}))
     copy.unlink()
+    return held

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 OURS, OTHERS, LIMIT = "#1b7f5c", "#9aa5b1", "#c0392b"
 _SHADES = ("#5d6b78", "#9aa5b1", "#b98a4a", "#dcc49b")  # of the others, where they are to be told apart
+_LEGEND_COLUMNS = 3
 _LIGHTER = 0.45  # opacity of what stands behind
 _BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
 
@@ -107,6 +108,7 @@ def line_plot(
     lines: Mapping[str, Mapping[float, float]],
     *,
     ours: Sequence[str],
+    dashed: Sequence[str] = (),
     limit: tuple[str, float] | None = None,
     logarithmic: bool = True,
 ) -> Figure:
@@ -114,7 +116,8 @@ def line_plot(
     figure = Figure(figsize=(8, 4.5))
     axes = figure.subplots()
     for name, points in lines.items():
-        axes.plot(list(points), list(points.values()), "o-", label=name, color=OURS if name in ours else OTHERS)
+        colour, style = OURS if name in ours else OTHERS, "o--" if name in dashed else "o-"
+        axes.plot(list(points), list(points.values()), style, label=name, color=colour)
         for x, y in points.items():
             axes.annotate(_short(y), (x, y), xytext=(0, 8), textcoords="offset points", ha="center", bbox=_BEHIND_TEXT)
     if limit is not None:
@@ -125,7 +128,7 @@ def line_plot(
     plain = FuncFormatter(lambda value, _: f"{value:,g}")
     axes.xaxis.set_major_formatter(plain)
     axes.yaxis.set_major_formatter(plain)
-    figure.legend(loc="outside lower right", ncols=len(lines) + 1, frameon=False)
+    figure.legend(loc="outside lower right", ncols=min(len(lines) + 1, _LEGEND_COLUMNS), frameon=False)
     axes.margins(0.12)
     return figure
 

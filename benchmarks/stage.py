@@ -11,12 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from benchmarks.environment import DATA, site_environment
+from benchmarks.environment import DATA, ROOT, process_environment
 from capture_app.progress import silent
 from training_archive.conf import ZIP_NAME
 from training_archive.reader import CHUNK, attached_chunks, reading_session
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 SETTINGS: Final = "benchmarks.served_settings"
 
 _PATIENCE = 60.0  # seconds
@@ -29,8 +28,7 @@ class Stage:
     def __init__(self, folder: Path, **environment: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        site = {**site_environment(folder), "DJANGO_SETTINGS_MODULE": SETTINGS, "PYTHONPATH": str(ROOT)}
-        self.environment = {**os.environ, **site, **environment}
+        self.environment = {**process_environment(folder), "DJANGO_SETTINGS_MODULE": SETTINGS, **environment}
 
     @property
     def zip_path(self) -> Path:

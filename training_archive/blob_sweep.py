@@ -4,7 +4,6 @@ They are marked before those examples go, and swept afterwards: what a killed ru
 """
 
 import re
-import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from capture_app.progress import Progress
 from capture_app.quarantine import FOLDER as QUARANTINE
 from capture_app.services import drain_captures
 from training_archive.archive_set import archive_zips
+from training_archive.conf import archive_settings
 from training_archive.erasing import attached_file, blobs_in_table
 from training_archive.reader import CHUNK, attached_chunks, reading_session
 from training_archive.sealed import sealed_files
@@ -34,16 +34,23 @@ def mark_blobs(hashes: Collection[str]) -> None:
         write_atomically(_marks(), orjson.dumps(sorted({*_marked(), *hashes})))
 
 
+def has_marked_blobs() -> bool:
+    """Whether a sweep is due."""
+    return _marks().exists()
+
+
 def sweep_marked_blobs(zip_path: Path, progress: Progress) -> int:
     """Remove those of the marked blobs to which no example refers any more; how many.
 
-    Everything is searched: the ZIPs, the sealed files, the live database after a drain, and quarantine. What comes into
-    the inbox meanwhile is safe by the blobs' own times. For who holds the archive's locks.
+    Everything is searched: the ZIPs (those of the configured archive, too, when `zip_path` is another), the sealed
+    files, the live database after a drain, and quarantine. What comes into the inbox meanwhile is safe by the blobs'
+    own times. For who holds the archive's locks, and is `alone` with what is put aside.
     """
     left = _marked()
     if not left:
         return 0
-    since = time.time()
+    _marks().touch()
+    since = _marks().stat().st_mtime  # by the clock of the blobs' own times, which is coarser than time.time
     drain_captures(progress=progress)
     for used in _users(left, zip_path, progress):
         left -= used
@@ -72,6 +79,11 @@ def _users(candidates: set[str], zip_path: Path, progress: Progress) -> Iterator
         for path in sealed_files():
             with attached_file(path, scratch) as (connection, table):
                 yield blobs_in_table(connection, table, candidates)
+    for archive in {zip_path, archive_settings().zip_path.resolve()}:
+        yield from _in_archive(candidates, archive, progress)
+
+
+def _in_archive(candidates: set[str], zip_path: Path, progress: Progress) -> Iterator[set[str]]:
     if archive_zips(zip_path):
         with reading_session() as (connection, scratch):
             for _ in attached_chunks(connection, zip_path, scratch, progress):

@@ -35,6 +35,8 @@ SIDECAR_SUFFIX: Final = ".json"
 
 # No separator, no dot, no blank: a name that matches leads nowhere but to a file of that name.
 _NAME = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,100}}")
+_TIME = re.compile(r"\d{8}T\d{6}_\d{6}Z", re.ASCII)
+_WRITER = slice(52, 84)  # bytes of a DuckDB file: the release that wrote it
 
 # DuckDB's. Row groups of the size below are compressed in parallel within it; smaller ones make larger chunks.
 MEMORY_MB: Final = 192
@@ -247,17 +249,63 @@ def sha256_of(path: Path) -> str:
 
 def check_chunk(path: Path, sidecar: Sidecar, *, scratch: Path) -> None:
     """Raise ArchiveDamaged unless the file opens in DuckDB and holds what its sidecar says."""
-    with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
-        attach_chunk(connection, path, "chunk")
-        rows = count_rows(connection, f"chunk.{TABLE}")
+    try:
+        with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
+            attach_chunk(connection, path, "chunk")
+            rows = count_rows(connection, f"chunk.{TABLE}")
+    except duckdb.Error as error:
+        raise ArchiveDamaged(f"DuckDB does not read it: {error}") from error
     if rows != sidecar.rows:
         raise ArchiveDamaged(f"it holds {rows} rows, its sidecar says {sidecar.rows}")
+
+
+def describe(path: Path, *, scratch: Path) -> Sidecar:
+    """A sidecar for a chunk that has lost its own; of when it was made, and of which generation, its name tells.
+
+    Raises ArchiveDamaged when the file is no chunk that DuckDB opens.
+    """
+    try:
+        with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
+            attach_chunk(connection, path, "chunk")
+            facts = _facts(connection, f"chunk.{TABLE}")
+            query = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = ?"
+            storage_version = str(scalar(connection, query, ["chunk"]) or STORAGE_VERSION)
+    except duckdb.Error as error:
+        raise ArchiveDamaged(f"{path.name}: DuckDB does not read it: {error}") from error
+    return Sidecar(
+        chunk=path.stem,
+        **facts,
+        sha256=sha256_of(path),
+        size=path.stat().st_size,
+        schema_version=SCHEMA_VERSION,
+        duckdb_version=_writer_of(path),
+        storage_version=storage_version.rstrip("+"),
+        quarantined_lines=0,
+        generation=path.stem,
+        created_at=_time_in(path.stem).isoformat(),
+    )
+
+
+def _writer_of(path: Path) -> str:
+    """The release of DuckDB that wrote the file, as its main header has it: "2.0.0"."""
+    with path.open("rb") as file:
+        version = file.read(_WRITER.stop)[_WRITER]
+    return version.rstrip(b"\0").decode("ascii", errors="replace").removeprefix("v")
+
+
+def _time_in(name: str) -> datetime:
+    """The last time in a chunk's name; now, when somebody gave it another name."""
+    try:
+        return datetime.strptime(_TIME.findall(name)[-1], "%Y%m%dT%H%M%S_%f%z")
+    except (IndexError, ValueError):
+        return datetime.now(UTC)
 
 
 def attach_chunk(connection: DuckDBPyConnection, path: Path, alias: str) -> None:
     """Attach a chunk from anywhere, read-only. ArchiveDamaged unless it is one.
 
-    `examples` must be a table, because a view could read any file, with our columns and our primary key.
+    `examples` must be a table, because a view could read any file, with our columns and our primary key. A column that
+    is worked out, or that compares in another way than by its bytes, is not ours.
     """
     try:
         attach(connection, path, alias, read_only=True)
@@ -265,6 +313,7 @@ def attach_chunk(connection: DuckDBPyConnection, path: Path, alias: str) -> None
         raise ArchiveDamaged(f"{path.name}: DuckDB does not open it: {error}") from error
     problem = _schema_problem(connection, alias)
     if problem:
+        connection.execute(f"DETACH {alias}")  # the connection may be the caller's own
         raise ArchiveDamaged(f"{path.name}: {problem}")
 
 
@@ -281,4 +330,15 @@ def _schema_problem(connection: DuckDBPyConnection, alias: str) -> str:
     keys = f"SELECT count(*) FROM duckdb_constraints() {here} AND constraint_type = 'PRIMARY KEY'"
     if not scalar(connection, keys + " AND constraint_column_names = ?", [alias, TABLE, [PRIMARY_KEY]]):
         return f"its table {TABLE!r} has no primary key {PRIMARY_KEY!r}"
+    return _computed_problem(
+        connection, f"FROM duckdb_tables() {here}", f"FROM duckdb_columns() {here}", [alias, TABLE]
+    )
+
+
+def _computed_problem(connection: DuckDBPyConnection, table: str, columns: str, place: list[str]) -> str:
+    """DuckDB lists a generated column's expression, which runs in whoever reads it, where others have a default."""
+    if scalar(connection, f"SELECT count(column_default) {columns}", place):
+        return f"its table {TABLE!r} has a column that is worked out by an expression"
+    if " COLLATE " in scalar(connection, f"SELECT sql {table}", place).upper():
+        return f"its table {TABLE!r} has a column with a collation"
     return ""

@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self
 
-_BLOCK: Final = 2**20
-_DICTIONARY: Final = 2**15  # as far back as deflate can refer
+BLOCK: Final = 2**20
+DICTIONARY: Final = 2**15  # as far back as deflate can refer
 _MEMORY_LEVEL: Final = 9
 _HIGHEST_LEVEL: Final = 6  # above it, chunks (which DuckDB compressed already) shrink by 0.05 % at twice the time
 
@@ -38,9 +38,9 @@ class ParallelDeflate:
 
     def compress(self, data: bytes) -> bytes:
         self._buffer += data
-        while len(self._buffer) >= _BLOCK:
-            self._submit(bytes(self._buffer[:_BLOCK]), zlib.Z_SYNC_FLUSH)
-            del self._buffer[:_BLOCK]
+        while len(self._buffer) >= BLOCK:
+            self._submit(bytes(self._buffer[:BLOCK]), zlib.Z_SYNC_FLUSH)
+            del self._buffer[:BLOCK]
         return self._take(keep=2 * self._workers)
 
     def flush(self) -> bytes:
@@ -50,7 +50,7 @@ class ParallelDeflate:
 
     def _submit(self, block: bytes, mode: int) -> None:
         self._pending.append(self._pool.submit(_deflate, block, self._dictionary, self._level, mode))
-        self._dictionary = block[-_DICTIONARY:]
+        self._dictionary = block[-DICTIONARY:]
 
     def _take(self, keep: int) -> bytes:
         """What is done, in order; waits for all but the last `keep` blocks."""

@@ -25,7 +25,7 @@ from capture_app.progress import Progress, silent
 from training_archive.archive_set import open_archive
 from training_archive.chunks import MEMORY_MB, Sidecar, add_new_rows, attach_chunk
 from training_archive.conf import archive_settings
-from training_archive.zip_archive import ChunkMember, extract_chunk, list_chunks, read_sidecar
+from training_archive.zip_archive import ChunkMember, extract_chunk, list_all_chunks, read_sidecar
 
 CHUNK: Final = "gleaner_chunk"  # what an attached chunk is called in SQL
 _ROWS_AT_ONCE: Final = 500
@@ -35,7 +35,7 @@ def iter_chunks(zip_path: Path | None = None) -> Iterator[Sidecar]:
     """What is in the archive, chunk by chunk, from the sidecars alone. Nothing is extracted."""
     with open_archive(zip_path or archive_settings().zip_path) as archives:
         for archive in archives:
-            for member in list_chunks(archive):
+            for member in list_all_chunks(archive):
                 yield read_sidecar(archive, member)
 
 
@@ -109,7 +109,7 @@ def attached_chunks(
     """Extract one chunk after the other and attach it as CHUNK; each is detached and deleted before the next."""
     with open_archive(zip_path or archive_settings().zip_path) as archives:
         for archive in archives:
-            for member in list_chunks(archive):
+            for member in list_all_chunks(archive):
                 yield from _attached(connection, archive, member, scratch, progress)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from django.db import transaction
 
-from training_archive.archive_set import archive_zips, read_sidecars
+from training_archive.archive_set import archive_zips, is_name_in_set, read_sidecars
 from training_archive.chunks import Sidecar
+from training_archive.conf import archive_settings
 from training_archive.models import ArchivedChunk, ArchivedGeneration
 
 
@@ -43,10 +44,21 @@ def remember_archive(zip_path: Path) -> None:
             remember_chunk(sidecar, path)
 
 
+def remember_change(zip_path: Path) -> None:
+    """As remember_archive, but for an archive elsewhere that has the configured one's name, a copy perhaps.
+
+    Records go by the name alone: those of the configured archive must not become those of its copy.
+    """
+    usual = archive_settings().zip_path.resolve()
+    if zip_path == usual or zip_path.name != usual.name:
+        remember_archive(zip_path)
+
+
 def known_chunks(zip_path: Path) -> set[str]:
     """The names of the chunks that are known to be in this archive."""
-    ours = ArchivedChunk.objects.filter(zip_name__startswith=_readable(zip_path.stem))
-    return set(ours.values_list("name", flat=True))
+    active = _readable(zip_path.name)
+    known = ArchivedChunk.objects.values_list("name", "zip_name")
+    return {chunk for chunk, zip_name in known if is_name_in_set(zip_name, active)}
 
 
 def _readable(name: str) -> str:

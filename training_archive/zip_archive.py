@@ -2,10 +2,11 @@
 
 import hashlib
 import shutil
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,9 +14,13 @@ from typing import Final
 from capture_app.progress import Progress, silent
 from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar, is_chunk_name
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
+from training_archive.zip_layout import ENCRYPTED, HEAD_BYTES, Head, Stream, read_directory, read_head
 
-_READ_BYTES: Final = 2**20
-_LARGEST_SIDECAR: Final = 16 * 2**20  # bytes; ours have a few kilobytes
+LARGEST_SIDECAR: Final = 16 * 2**20  # bytes; ours have a few kilobytes
+
+# A database of one row deflates to 1/150 and is small; one that is large holds compressed text and deflates to 1/1.
+LARGEST_RATIO: Final = 200
+SMALL: Final = 64 * 2**20  # bytes
 
 # What reading a damaged ZIP raises.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -33,35 +38,77 @@ class ChunkMember:
 @contextmanager
 def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open the ZIP for reading. ArchiveError when it is missing, ArchiveDamaged when unreadable."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except FileNotFoundError as error:
-        raise ArchiveError(
-            f"There is no archive at {path} yet. Run `manage.py archive_training_data` first."
-        ) from error
-    except ZIP_ERRORS as error:
-        raise ArchiveDamaged(
-            f"{path} is not readable as a ZIP: {error}. It was not changed, and what is not in it yet is safe. Take it "
-            "from a copy, or move it aside to begin another."
-        ) from error
-    except OSError as error:
-        raise ArchiveError(f"{path} cannot be opened: {error.strerror}. Nothing was changed.") from error
-    with archive:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            directory = read_directory(file)  # before zipfile holds all of it in memory
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            if (len(archive.infolist()), archive.start_dir) != (directory.members, directory.offset):
+                raise zipfile.BadZipFile("its directory holds something else than its end says.")
+        except FileNotFoundError as error:
+            raise ArchiveError(
+                f"There is no archive at {path} yet. Run `manage.py archive_training_data` first."
+            ) from error
+        except ZIP_ERRORS as error:
+            raise ArchiveDamaged(
+                f"{path} is not readable as a ZIP: {str(error).rstrip('.')}. It was not changed, and what is not in it "
+                "yet is safe. Save what is readable with `manage.py verify_archive --repair`, or take the ZIP from a "
+                "copy."
+            ) from error
+        except OSError as error:
+            raise ArchiveError(f"{path} cannot be opened: {error.strerror}. Nothing was changed.") from error
         yield archive
 
 
 def list_chunks(archive: zipfile.ZipFile) -> list[ChunkMember]:
-    """The chunks in the order in which they were added. Other members are left alone; a name twice is damage."""
+    """The chunks in the order in which they were added. Other members are left alone.
+
+    ArchiveDamaged when the directory as a whole is not to be trusted: a name twice, a name that hides another, members
+    that lie over each other or do not begin at the beginning.
+    """
     members = {info.filename: info for info in archive.infolist()}
     if len(members) != len(archive.infolist()):
         raise ArchiveDamaged(f"{archive.filename} holds two members of the same name.")
-    if any(info.header_offset < 0 for info in members.values()):
-        raise ArchiveDamaged(f"{archive.filename} has a directory that points before its beginning.")
+    _refuse_hidden_names(archive)
+    _refuse_overlaps(archive)
     return [
         ChunkMember(name, info, members.get(name + SIDECAR_SUFFIX))
         for filename, info in members.items()
         if filename.endswith(CHUNK_SUFFIX) and is_chunk_name(name := filename.removesuffix(CHUNK_SUFFIX))
     ]
+
+
+def _refuse_hidden_names(archive: zipfile.ZipFile) -> None:
+    """zipfile cuts a name at its first NUL, and newer ones take it from an extra field: others see another name."""
+    for info in archive.infolist():
+        if info.filename != info.orig_filename:
+            raise ArchiveDamaged(f"{archive.filename} holds a member with two names, {info.orig_filename!a}.")
+
+
+def _refuse_overlaps(archive: zipfile.ZipFile) -> None:
+    """Each byte belongs to one member: small ZIPs cannot then hold much, however they are read."""
+    end = 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise ArchiveDamaged(f"{archive.filename} holds members that overlap, as no honest ZIP does.")
+        if not end and info.header_offset:
+            raise ArchiveDamaged(f"{archive.filename} has something before its first member.")
+        end = info.header_offset + HEAD_BYTES + len(info.filename) + info.compress_size
+    if end > archive.start_dir:
+        raise ArchiveDamaged(f"{archive.filename} has a member that reaches into the directory.")
+
+
+def list_all_chunks(archive: zipfile.ZipFile) -> list[ChunkMember]:
+    """As list_chunks, for who reads everything: ArchiveDamaged too when a sidecar tells of a chunk that is gone."""
+    chunks = list_chunks(archive)
+    there = {chunk.name for chunk in chunks}
+    for filename in archive.namelist():
+        name = filename.removesuffix(SIDECAR_SUFFIX)
+        if filename.endswith(SIDECAR_SUFFIX) and is_chunk_name(name) and name not in there:
+            raise ArchiveDamaged(
+                f"{archive.filename} has lost the chunk of {filename}. See `manage.py verify_archive`."
+            )
+    return chunks
 
 
 def find_chunk(archive: zipfile.ZipFile, name: str) -> ChunkMember | None:
@@ -73,11 +120,12 @@ def read_sidecar(archive: zipfile.ZipFile, member: ChunkMember) -> Sidecar:
     info = member.sidecar_info
     if info is None:
         raise ArchiveDamaged(f"{member.name}{CHUNK_SUFFIX} has no sidecar.")
-    if info.file_size > _LARGEST_SIDECAR:
+    if info.file_size > LARGEST_SIDECAR:
         raise ArchiveDamaged(f"{info.filename} claims {info.file_size} bytes; no sidecar is that large.")
+    content = b"".join(member_blocks(archive, info))
     try:
-        return Sidecar.from_json(archive.read(info))
-    except ZIP_ERRORS as error:
+        return Sidecar.from_json(content)
+    except ArchiveDamaged as error:
         raise ArchiveDamaged(f"{info.filename}: {error}") from error
 
 
@@ -94,6 +142,7 @@ def check_member(archive: zipfile.ZipFile, member: ChunkMember, sidecar: Sidecar
 
 def extract_chunk(archive: zipfile.ZipFile, member: ChunkMember, folder: Path, progress: Progress = silent) -> Path:
     """Write the chunk into `folder` under its own, checked name. Never more than the ZIP's directory declares."""
+    _check_head(archive, member)
     free = shutil.disk_usage(folder).free
     if member.info.file_size > free:
         raise ArchiveError(
@@ -107,15 +156,62 @@ def extract_chunk(archive: zipfile.ZipFile, member: ChunkMember, folder: Path, p
     return path
 
 
-def _blocks(archive: zipfile.ZipFile, member: ChunkMember, progress: Progress) -> Iterator[bytes]:
-    size, done = member.info.file_size, 0
+def _check_head(archive: zipfile.ZipFile, member: ChunkMember) -> None:
     try:
-        with archive.open(member.info) as source:
-            while block := source.read(_READ_BYTES):
-                done += len(block)
-                progress(f"reading {member.name}", done, size)
-                yield block
+        open_member(archive, member.info)
     except ZIP_ERRORS as error:
         raise ArchiveDamaged(f"{member.info.filename}: {error}") from error
-    if done != size:
-        raise ArchiveDamaged(f"{member.info.filename}: it ends after {done} of {size} bytes")
+
+
+def _blocks(archive: zipfile.ZipFile, member: ChunkMember, progress: Progress) -> Iterator[bytes]:
+    done = 0
+    for block in member_blocks(archive, member.info):
+        done += len(block)
+        progress(f"reading {member.name}", done, member.info.file_size)
+        yield block
+
+
+def member_blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A member's content, a megabyte at most at a time. ArchiveDamaged unless head, directory and data agree on it."""
+    done = crc = 0
+    try:
+        for block in open_member(archive, info):
+            done += len(block)
+            if done > info.file_size:
+                break
+            crc = zlib.crc32(block, crc)
+            yield block
+    except ZIP_ERRORS as error:
+        raise ArchiveDamaged(f"{info.filename}: {error}") from error
+    if done != info.file_size:
+        than = "goes on after" if done > info.file_size else f"ends after {done} of"
+        raise ArchiveDamaged(f"{info.filename}: it {than} {info.file_size} bytes")
+    if crc != info.CRC:
+        raise ArchiveDamaged(f"{info.filename}: Bad CRC-32")
+
+
+def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stream:
+    """The member's data, when its head and what the directory says of it can be believed; BadZipFile if not."""
+    if archive.fp is None:
+        raise ValueError("the ZIP was closed.")
+    head = read_head(archive.fp, info.header_offset)
+    _refuse_odd_member(info, head, archive.start_dir)
+    return Stream(archive.fp, head.start, info.compress_size, info.compress_type)
+
+
+def _refuse_odd_member(info: zipfile.ZipInfo, head: Head, directory_start: int) -> None:
+    """BadZipFile for what no archive of ours holds, and for what a small file could not honestly be."""
+    if (info.flag_bits | head.flags) & ENCRYPTED:
+        raise zipfile.BadZipFile("it is encrypted, and no chunk is.")
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.is_dir() or (kind and not stat.S_ISREG(kind)):
+        raise zipfile.BadZipFile("it is no file but a folder, a link or a device.")
+    different = head.differs_from(info)
+    if different:
+        raise zipfile.BadZipFile(f"its head says something else than the directory: {different}.")
+    if head.start + info.compress_size > directory_start:
+        raise zipfile.BadZipFile("it reaches into the directory.")
+    if info.file_size > LARGEST_RATIO * info.compress_size + SMALL:
+        raise zipfile.BadZipFile(
+            f"it claims {info.file_size} bytes in {info.compress_size}, as a bomb does; no chunk is so empty."
+        )

@@ -43,10 +43,10 @@ def append_chunk(
     Raises ArchiveDamaged when the ZIP is unreadable, ArchiveError when the disk refuses; both leave the ZIP as it was.
     """
     zip_path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(zip_path, "appended to", "the new examples are safe in the sealed folder") as temporary:
+    with replacing(zip_path, "appended to", "the new examples are safe in the sealed folder") as temporary:
         _copy(zip_path, temporary, progress)
         with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
-            _add_chunk(archive, NewChunk(chunk, sidecar), compresslevel, progress)
+            add_chunk(archive, NewChunk(chunk, sidecar), compresslevel, progress)
         _read_back(temporary, sidecar, progress)
         fsync_file(temporary)
         temporary.replace(zip_path)
@@ -65,7 +65,7 @@ def rewrite_zip(
     What stays is copied as it is, byte for byte, and not compressed again; chunks are put in the order of their names,
     which is that of time. A ZIP in which nothing would be left is removed. Raises as `append_chunk`.
     """
-    with _replacing(zip_path, "rewritten", "everything in it is as it was") as temporary:
+    with replacing(zip_path, "rewritten", "everything in it is as it was") as temporary:
         with zipfile.ZipFile(zip_path) as old, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
             new.comment = old.comment
             kept = {info.filename: info for info in _without(old, without)}
@@ -73,7 +73,7 @@ def rewrite_zip(
             copier = _MemberCopier(old, new, progress)
             for name in sorted({*kept, *added}):
                 if name in added:
-                    _add_chunk(new, added[name], compresslevel, progress)
+                    add_chunk(new, added[name], compresslevel, progress)
                 else:
                     copier.copy(kept[name])
         for chunk in chunks:
@@ -87,15 +87,16 @@ def rewrite_zip(
 
 
 @contextmanager
-def _replacing(zip_path: Path, done: str, safe: str) -> Iterator[Path]:
+def replacing(zip_path: Path, done: str, safe: str) -> Iterator[Path]:
     """A name beside the ZIP to make its successor under; whatever goes wrong is told in our own terms."""
     temporary = zip_path.with_name(f".{zip_path.name}{_SUCCESSOR}")
     try:
         yield temporary
-    except ZIP_ERRORS as error:
+    except (ArchiveDamaged, *ZIP_ERRORS) as error:
         raise ArchiveDamaged(
-            f"{zip_path} cannot be {done}: {error} It was not changed, and {safe}. See what is wrong with `manage.py "
-            "verify_archive`, save what is readable with its --repair, or move the ZIP aside to begin another."
+            f"{zip_path} cannot be {done}: {str(error).rstrip('.')}. It was not changed, and {safe}. See what is wrong "
+            "with `manage.py verify_archive`, save what is readable with its --repair, or move the ZIP aside to begin "
+            "another."
         ) from error
     except OSError as error:
         raise ArchiveError(
@@ -123,12 +124,12 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
         raise zipfile.BadZipFile("it is no ZIP.")
     with source.open("rb") as old, target.open("wb") as new:
         size = os.fstat(old.fileno()).st_size
-        for copied in _copy_range(old, new, 0, size):
+        for copied in copy_range(old, new, 0, size):
             progress("copying the ZIP", copied, size)
         shutil.copymode(source, target)
 
 
-def _copy_range(source: IO[bytes], target: IO[bytes], offset: int, size: int) -> Iterator[int]:
+def copy_range(source: IO[bytes], target: IO[bytes], offset: int, size: int) -> Iterator[int]:
     """Copy `size` bytes from `offset` of the one to where the other stands; yields how many are copied so far."""
     target.flush()
     copied, place = 0, target.tell()
@@ -143,6 +144,19 @@ def _copy_range(source: IO[bytes], target: IO[bytes], offset: int, size: int) ->
         copied += count
         yield copied
     target.seek(place + size)
+
+
+def put_compressed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: IO[bytes], start: int) -> None:
+    """Add a member whose data lies, compressed as `info` says, at `start` of `source`; it gets a head of its own."""
+    target = archive.fp
+    if target is None:
+        raise ValueError("it was closed.")
+    target.seek(archive.start_dir)
+    info.header_offset = target.tell()
+    target.write(info.FileHeader(zip64=True))
+    for _ in copy_range(source, target, start, info.compress_size):
+        pass
+    _enter(archive, info, target)
 
 
 class _MemberCopier:
@@ -163,12 +177,16 @@ class _MemberCopier:
         moved = copy(info)
         target.seek(self._new.start_dir)
         moved.header_offset = target.tell()
-        for copied in _copy_range(source, target, info.header_offset, size):
+        for copied in copy_range(source, target, info.header_offset, size):
             self._progress(f"copying {info.filename}", copied, size)
-        # What ZipFile itself does after it has written a member; it offers no way to bring one that is compressed.
-        self._new.filelist.append(moved)
-        self._new.NameToInfo[moved.filename] = moved
-        self._new.start_dir = target.tell()
+        _enter(self._new, moved, target)
+
+
+def _enter(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: IO[bytes]) -> None:
+    """What ZipFile itself does after it has written a member; it offers no way to bring one that is compressed."""
+    archive.filelist.append(info)
+    archive.NameToInfo[info.filename] = info
+    archive.start_dir = target.tell()
 
 
 def _without(archive: zipfile.ZipFile, names: Collection[str]) -> list[zipfile.ZipInfo]:
@@ -181,7 +199,7 @@ def _without(archive: zipfile.ZipFile, names: Collection[str]) -> list[zipfile.Z
     return kept
 
 
-def _add_chunk(archive: zipfile.ZipFile, chunk: NewChunk, compresslevel: int, progress: Progress) -> None:
+def add_chunk(archive: zipfile.ZipFile, chunk: NewChunk, compresslevel: int, progress: Progress) -> None:
     sidecar = chunk.sidecar
     info = zipfile.ZipInfo.from_file(chunk.path, sidecar.chunk + CHUNK_SUFFIX)
     info.compress_type = zipfile.ZIP_DEFLATED

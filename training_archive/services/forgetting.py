@@ -19,10 +19,17 @@ from django.db.models import QuerySet
 
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
+from capture_app.live_database import lock_live_database
 from capture_app.models import ExampleIndex, ForgottenExample
 from capture_app.progress import Progress, silent
 from capture_app.pseudonyms import pseudonym
-from capture_app.put_aside import Wanted, erase_quarantined, erase_withheld
+from capture_app.put_aside import (
+    Wanted,
+    blobs_in_quarantine,
+    erase_quarantined,
+    erase_unfinished,
+    erase_withheld,
+)
 from capture_app.requeue import alone
 from capture_app.services import drain_captures, rotate_live_database
 from training_archive.archive_set import archive_zips
@@ -145,16 +152,22 @@ def _request(selection: Selection, by: str) -> Erasure:
 
 
 def _finish(erasure: Erasure, selection: Selection | None, zip_path: Path, progress: Progress) -> Receipt:
-    """Search, write down, remove, and say so. Each step may be repeated."""
-    findings = _search([*([selection] if selection else []), *_known(erasure)], zip_path, progress)
+    """Search, write down, remove, and say so. Each step may be repeated.
+
+    Two things come before the ids are written down. Blobs are marked, because an archive run leaves out what is written
+    down, and nobody would find any more what it referred to. What was put aside is erased, because a run that finishes
+    this one knows the ids, and not whose records they are.
+    """
+    known = _known_ids(erasure)
+    asked = [each for each in (selection, Selection("id", known)) if each and each.values]
+    findings = _search(asked, zip_path, progress)
+    _erase_put_aside(erasure, findings, _wanted(selection, [*findings.ids, *known]))
     _write_down(erasure, findings)
-    ids = list(ForgottenExample.objects.filter(erasure=erasure.pk).values_list("pk", flat=True))
+    ids = _known_ids(erasure)
     _remove_from_archive(findings, ids, zip_path, progress)
     _remove_from_index(ids)
-    data_dir, wanted = capture_settings().data_dir, _wanted(selection, ids)
-    _count(erasure, "quarantine", erase_quarantined(data_dir, wanted))
-    _count(erasure, "withheld", erase_withheld(data_dir, wanted))
     _count(erasure, "blobs", sweep_marked_blobs(zip_path, progress))
+    erasure.save(update_fields=["progress"])
     shipped_to = _ship(zip_path, progress)
     if selection and selection.kind == "id":  # one that was not found may still wait in a queue elsewhere
         _remember_forgotten(erasure, selection.values)
@@ -168,9 +181,9 @@ def _ship(zip_path: Path, progress: Progress) -> str:
     return ship_archive(zip_path=zip_path, allow_empty=True, progress=progress).storage
 
 
-def _known(erasure: Erasure) -> list[Selection]:
-    ids = list(ForgottenExample.objects.filter(erasure=erasure.pk).values_list("pk", flat=True))
-    return [Selection("id", ids)] if ids else []
+def _known_ids(erasure: Erasure) -> list[str]:
+    """What was written down for this request."""
+    return list(ForgottenExample.objects.filter(erasure=erasure.pk).values_list("pk", flat=True))
 
 
 # --- Searching -------------------------------------------------------------------------------------------------------
@@ -203,7 +216,7 @@ def _find_in_file(path: Path, selection: Selection, scratch: Path) -> Found:
 
 def _write_down(erasure: Erasure, findings: _Findings) -> None:
     """Keep what was found before any of it is removed. What a killed run had found already counts once."""
-    known = set(ForgottenExample.objects.filter(erasure=erasure.pk).values_list("pk", flat=True))
+    known = set(_known_ids(erasure))
     waiting = max(erasure.progress.get(_WAITING, 0), findings.waiting)
     chunks = Counter(erasure.progress.get(_CHUNKS, {})) | findings.chunks  # the larger count of each
     erasure.examples += len(findings.ids - known)
@@ -211,7 +224,6 @@ def _write_down(erasure: Erasure, findings: _Findings) -> None:
     with transaction.atomic():
         erasure.save()
         _remember_forgotten(erasure, sorted(findings.ids - known))
-    mark_blobs(findings.blobs)
 
 
 def _remember_forgotten(erasure: Erasure, ids: Sequence[str]) -> None:
@@ -258,11 +270,19 @@ def _wanted(selection: Selection | None, ids: Sequence[str]) -> Wanted:
     )
 
 
+def _erase_put_aside(erasure: Erasure, findings: _Findings, wanted: Wanted) -> None:
+    data_dir = capture_settings().data_dir
+    mark_blobs(findings.blobs | blobs_in_quarantine(data_dir, wanted))
+    _count(erasure, "quarantine", erase_quarantined(data_dir, wanted))
+    _count(erasure, "withheld", erase_withheld(data_dir, wanted))
+    with lock_live_database(capture_settings().live_database):  # who quarantines holds it
+        erase_unfinished(data_dir, wanted)
+
+
 def _count(erasure: Erasure, place: str, removed: int) -> None:
-    """Add to what was removed from a place that is not searched beforehand."""
+    """Add to what was removed from a place that is not searched beforehand. It is saved with what comes next."""
     if removed:
         erasure.progress[place] = erasure.progress.get(place, 0) + removed
-        erasure.save(update_fields=["progress"])
 
 
 # --- The receipt -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +12,13 @@ from zipfile import ZipFile
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
-from training_archive.archive_set import archive_zips
-from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, merge, merged_name
+from training_archive.archive_set import archive_zips, read_sidecars
+from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, is_chunk_name, merge, merged_name
 from training_archive.conf import archive_settings
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
-from training_archive.records import remember_archive
-from training_archive.sealed import sealed_folder
+from training_archive.records import remember_change
+from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.zip_archive import ChunkMember, check_member, extract_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
 
@@ -51,7 +51,7 @@ def merge_chunks(*, zip_path: Path | None = None, this_month: bool = False, prog
     """Merge the chunks archived in one month (in UTC) into one, in each ZIP; those of this month only on request.
 
     A ZIP is replaced once all its merged chunks are written and read back, as an append does it: interrupted, it is as
-    it was. Of an id that several chunks hold, the first one stays, as every reader has it.
+    it was. Of an id that several chunks of a month hold, the first one stays, as every reader has it.
 
     Raises ArchiveBusy while another run works, ArchiveError or ArchiveDamaged when a ZIP cannot be read or written.
     """
@@ -62,9 +62,15 @@ def merge_chunks(*, zip_path: Path | None = None, this_month: bool = False, prog
         paths = archive_zips(zip_path)
         if not paths:
             raise ArchiveError(f"There is no archive at {zip_path}. Nothing was changed; check --zip-path.")
+        for path in paths:
+            read_sidecars(path)  # one that is unreadable is told before any of them is changed
         before = _size(paths)
-        merged = [found for path in paths for found in _merge_zip(path, this_month, conf.compresslevel, progress)]
-        remember_archive(zip_path)
+        merged: list[Merged] = []
+        try:
+            for path in paths:
+                merged += _merge_zip(path, this_month, conf.compresslevel, progress)
+        finally:
+            remember_change(zip_path)
         after = _size(paths)
     logger.info("Merged %d chunks into %d.", sum(len(found.sources) for found in merged), len(merged))
     seconds = time.monotonic() - started
@@ -80,10 +86,12 @@ def _merge_zip(path: Path, this_month: bool, compresslevel: int, progress: Progr
         made: list[NewChunk] = []
         merged: list[Merged] = []
         with open_zip(path) as archive:
-            members = [(member, read_sidecar(archive, member)) for member in list_chunks(archive)]
-            for group in _months(members, this_month):
+            names = {member.name for member in list_chunks(archive)}
+            for group in _months(_finished(archive), this_month):
                 files = _extracted(archive, group, scratch, progress)
-                chunk = scratch / (merged_name([sidecar for _, sidecar in group]) + CHUNK_SUFFIX)
+                names.difference_update(member.name for member, _ in group)
+                chunk = scratch / (_free_name(group, names) + CHUNK_SUFFIX)
+                names.add(chunk.stem)
                 sidecar = merge(files, chunk, scratch=scratch)
                 check_chunk(chunk, sidecar, scratch=scratch)
                 made.append(NewChunk(chunk, sidecar))
@@ -95,16 +103,28 @@ def _merge_zip(path: Path, this_month: bool, compresslevel: int, progress: Progr
     return merged
 
 
+def _finished(archive: ZipFile) -> list[Described]:
+    """The chunks that no archive run comes back to: it knows by the name what it stored before it was killed."""
+    waiting = {path.stem for path in sealed_files()}
+    return [(member, read_sidecar(archive, member)) for member in list_chunks(archive) if member.name not in waiting]
+
+
 def _months(members: Sequence[Described], this_month: bool) -> Iterator[list[Described]]:
-    """The chunks that belong together, oldest first: those of a month that has more than one."""
+    """The chunks that belong together, in the order of the ZIP: those of a month that has more than one."""
     months: defaultdict[str, list[Described]] = defaultdict(list)
-    for member, sidecar in sorted(members, key=lambda described: described[0].name):
+    for member, sidecar in members:
         months[f"{datetime.fromisoformat(sidecar.created_at).astimezone(UTC):%Y-%m}"].append((member, sidecar))
     if not this_month:
         months.pop(f"{datetime.now(UTC):%Y-%m}", None)
     for group in months.values():
         if len(group) > 1:
             yield group
+
+
+def _free_name(group: Sequence[Described], taken: Collection[str]) -> str:
+    """The name of the chunk that takes the place of the group: the first one's own when the usual one will not do."""
+    name = merged_name([sidecar for _, sidecar in group])
+    return name if is_chunk_name(name) and name not in taken else group[0][0].name
 
 
 def _extracted(

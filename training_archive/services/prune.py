@@ -1,7 +1,7 @@
 """Chunks that have become too old are removed, whole."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,18 +10,21 @@ from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.models import ExampleIndex
 from capture_app.progress import Progress, silent
+from capture_app.requeue import alone
 from training_archive.archive_set import archive_zips, read_sidecars
-from training_archive.blob_sweep import mark_blobs, sweep_marked_blobs
+from training_archive.blob_sweep import has_marked_blobs, mark_blobs, sweep_marked_blobs
 from training_archive.chunks import Sidecar
 from training_archive.conf import archive_settings
 from training_archive.erasing import blobs_of_chunks
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
-from training_archive.records import remember_archive
-from training_archive.sealed import sealed_folder
+from training_archive.records import known_chunks, remember_change
+from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.zip_writer import rewrite_zip
 
 logger = logging.getLogger("training_archive")
+
+Found = dict[Path, list[Sidecar]]  # by ZIP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +59,39 @@ def prune_archive(
 ) -> PruneReport:
     """Remove the chunks whose youngest example is older than this, from the ZIPs, the index, and with their blobs.
 
-    A chunk that also holds younger examples stays whole. Interrupted, run it again: it finishes.
+    A chunk that also holds younger examples stays whole. Interrupted, run it again: it finishes. Index and blobs are
+    those of the configured archive: of another one, only what that does not hold leaves the index, and no blob goes.
 
-    Raises ArchiveBusy while another run works, ArchiveError or ArchiveDamaged when a ZIP cannot be read or written.
+    Raises ArchiveBusy while another run works, JobBusy while one requeues, ArchiveError or ArchiveDamaged when a ZIP
+    cannot be read or written.
     """
     conf = archive_settings()
     zip_path = (zip_path or conf.zip_path).resolve()
-    before = datetime.now(UTC) - older_than
-    with only_run(sealed_folder(), zip_path):
+    before = _moment_ago(older_than)
+    with only_run(sealed_folder(), zip_path), alone():  # what is requeued meanwhile would escape the sweep
         paths = archive_zips(zip_path)
-        if not paths:
+        if not paths and not (known_chunks(zip_path) or has_marked_blobs()):  # else a killed run removed them all
             raise ArchiveError(f"There is no archive at {zip_path}. Nothing was changed; check --zip-path.")
-        sidecars = {path: read_sidecars(path) for path in paths}
-        old = {path: [sidecar for sidecar in found if _youngest(sidecar) < before] for path, found in sidecars.items()}
+        waiting = {path.stem for path in sealed_files()}  # an archive run was killed, and stores them again if need be
+        old: Found = {}
+        kept: Found = {}
+        for path in paths:
+            sidecars = read_sidecars(path)
+            old[path] = [found for found in sidecars if _youngest(found) < before and found.chunk not in waiting]
+            kept[path] = [found for found in sidecars if found not in old[path]]
         blobs = 0
         if not dry_run:
-            _remove(old, conf.compresslevel, progress)
-            remember_archive(zip_path)
+            usual = conf.zip_path.resolve()
+            others = [] if zip_path == usual else [read_sidecars(path) for path in archive_zips(usual)]
+            needed = _generations([*kept.values(), *others])
+            _remove(old, needed, conf.compresslevel, progress, with_blobs=zip_path == usual)
+            remember_change(zip_path)
             blobs = sweep_marked_blobs(zip_path, progress)
     report = PruneReport(
         zip_path=zip_path,
         before=before,
         chunks=list(_described(old)),
-        kept_chunks=sum(map(len, sidecars.values())) - sum(map(len, old.values())),
+        kept_chunks=sum(map(len, kept.values())),
         blobs=blobs,
         dry_run=dry_run,
     )
@@ -87,11 +100,18 @@ def prune_archive(
     return report
 
 
+def _moment_ago(age: timedelta) -> datetime:
+    try:
+        return datetime.now(UTC) - age
+    except OverflowError:  # older than the calendar: nothing is
+        return datetime.min.replace(tzinfo=UTC)
+
+
 def _youngest(sidecar: Sidecar) -> datetime:
     return datetime.fromisoformat(sidecar.last_created_at or sidecar.created_at)
 
 
-def _described(old: dict[Path, list[Sidecar]]) -> Iterator[OldChunk]:
+def _described(old: Found) -> Iterator[OldChunk]:
     for path, sidecars in old.items():
         for sidecar in sidecars:
             yield OldChunk(
@@ -103,14 +123,20 @@ def _described(old: dict[Path, list[Sidecar]]) -> Iterator[OldChunk]:
             )
 
 
-def _remove(old: dict[Path, list[Sidecar]], compresslevel: int, progress: Progress) -> None:
+def _generations(found: Iterable[list[Sidecar]]) -> set[str]:
+    """The live databases whose examples are in these chunks."""
+    return {generation for sidecars in found for sidecar in sidecars for generation in sidecar.generations}
+
+
+def _remove(old: Found, needed: set[str], compresslevel: int, progress: Progress, *, with_blobs: bool) -> None:
     """The index first: were the ZIP first, a kill in between would leave rows that lead nowhere for ever."""
     for path, sidecars in old.items():
         names = [sidecar.chunk for sidecar in sidecars]
         if not names:
             continue
-        with scratch_directory(capture_settings().data_dir) as scratch:
-            mark_blobs(blobs_of_chunks(path, names, scratch, progress))
-        for generation in [generation for sidecar in sidecars for generation in sidecar.generations]:
+        if with_blobs:
+            with scratch_directory(capture_settings().data_dir) as scratch:
+                mark_blobs(blobs_of_chunks(path, names, scratch, progress))
+        for generation in _generations([sidecars]) - needed:
             ExampleIndex.objects.filter(generation=generation).delete()
         rewrite_zip(path, without=names, compresslevel=compresslevel, progress=progress)

@@ -4,12 +4,13 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
 from training_archive.archive_set import archive_zips
-from training_archive.chunks import Sidecar, check_chunk
+from training_archive.chunks import SIDECAR_SUFFIX, Sidecar, check_chunk, is_chunk_name
 from training_archive.conf import archive_settings
 from training_archive.exceptions import ArchiveDamaged
 from training_archive.zip_archive import (
@@ -17,9 +18,13 @@ from training_archive.zip_archive import (
     check_member,
     extract_chunk,
     list_chunks,
+    member_blocks,
     open_zip,
     read_sidecar,
 )
+from training_archive.zip_names import is_plain_name, shown
+
+STRAY: Final = "no chunk belongs to it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,24 +60,34 @@ def verify_archive(*, zip_path: Path | None = None, progress: Progress = silent)
     problems: list[Problem] = []
     with scratch_directory(capture_settings().data_dir) as scratch:
         for path in paths:
-            try:
-                with open_zip(path) as archive:
-                    for found in check_zip(archive, scratch, progress):
-                        if isinstance(found, Sidecar):
-                            sound.append(found)
-                        else:
-                            problems.append(found)
-            except ArchiveDamaged as error:
-                problems.append(Problem(zip_name=path.name, member="", reason=str(error)))
+            sound_here, problems_here = check_file(path, scratch, progress)
+            sound += sound_here
+            problems += problems_here
     return VerifyReport(zip_path=zip_path, zips=[path.name for path in paths], chunks=sound, problems=problems)
+
+
+def check_file(path: Path, scratch: Path, progress: Progress = silent) -> tuple[list[Sidecar], list[Problem]]:
+    """The sidecars of the ZIP's sound chunks, and what is wrong with the others or with the ZIP itself."""
+    sound: list[Sidecar] = []
+    problems: list[Problem] = []
+    try:
+        with open_zip(path) as archive:
+            for found in check_zip(archive, scratch, progress):
+                if isinstance(found, Sidecar):
+                    sound.append(found)
+                else:
+                    problems.append(found)
+    except ArchiveDamaged as error:
+        problems.append(Problem(zip_name=path.name, member="", reason=str(error)))
+    return sound, problems
 
 
 def check_zip(archive: zipfile.ZipFile, scratch: Path, progress: Progress = silent) -> Iterator[Sidecar | Problem]:
     """The sidecar of each sound chunk, and what is wrong with the others."""
     name = Path(str(archive.filename)).name
     members = list_chunks(archive)
-    for stray in _strays(archive.namelist(), members):
-        yield Problem(zip_name=name, member=stray, reason="no chunk belongs to it")
+    for stray in _strays(archive.infolist(), members):
+        yield Problem(zip_name=name, member=shown(stray.filename), reason=_stray_reason(archive, stray))
     for member in members:
         try:
             sidecar = read_sidecar(archive, member)
@@ -103,6 +118,19 @@ def _problem(zip_name: str, member: str, error: ArchiveDamaged) -> Problem:
     return Problem(zip_name=zip_name, member=member, reason=str(error).removeprefix(f"{member}: "))
 
 
-def _strays(names: list[str], members: list[ChunkMember]) -> list[str]:
+def _strays(infos: list[zipfile.ZipInfo], members: list[ChunkMember]) -> list[zipfile.ZipInfo]:
     known = {info.filename for member in members for info in (member.info, member.sidecar_info) if info is not None}
-    return [name for name in names if name not in known]
+    return [info for info in infos if info.filename not in known]
+
+
+def _stray_reason(archive: zipfile.ZipFile, stray: zipfile.ZipInfo) -> str:
+    """Why it is not ours, and whether it does harm to whoever unzips it."""
+    is_sidecar = is_chunk_name(stray.filename.removesuffix(SIDECAR_SUFFIX))
+    if not is_plain_name(stray.filename) and not is_sidecar:
+        return f"{STRAY}, and it should not be unzipped: its name is no plain file name"
+    try:
+        for _ in member_blocks(archive, stray):
+            pass
+    except ArchiveDamaged as error:
+        return f"{STRAY}, and it is damaged: {str(error).removeprefix(f'{stray.filename}: ')}"
+    return STRAY
