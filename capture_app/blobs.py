@@ -11,6 +11,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -122,19 +123,28 @@ def remove_blobs(data_dir: Path, hashes: Iterable[str], *, unused_since: float) 
     """
     removed = 0
     for sha256 in hashes:
-        path = blob_path(data_dir, sha256)
-        aside = path.with_name(f".{path.name}.leaving")
+        path, aside = blob_path(data_dir, sha256), _aside(data_dir, sha256)
         try:
             path.rename(aside)
         except FileNotFoundError:
-            if not aside.exists():  # a run that was killed had moved it aside
-                continue
+            continue
         if aside.stat().st_mtime >= unused_since:
             aside.rename(path)
         else:
             aside.unlink()
             removed += 1
     return removed
+
+
+def bring_back_blobs(data_dir: Path, hashes: Iterable[str]) -> None:
+    """Put those of the blobs back that a killed run had moved aside. Only while nobody else removes blobs."""
+    for sha256 in hashes:
+        with suppress(FileNotFoundError):
+            _aside(data_dir, sha256).rename(blob_path(data_dir, sha256))
+
+
+def _aside(data_dir: Path, sha256: str) -> Path:
+    return blob_path(data_dir, sha256).with_name(f".{sha256}.leaving")
 
 
 def _store(path: Path, content: bytes, *, fsync: bool) -> None:

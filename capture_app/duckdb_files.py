@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 logger = logging.getLogger("capture_app")
 
 _MOST_MEMORY = 32
+_NO_MEMORY = re.compile("could not allocate|failed to (allocate|pin)|Out of Memory")
 _THREADS = 2  # memory grows with threads; two keep a small machine busy
 
 
@@ -65,7 +66,9 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     for found in (error, error.__cause__):
         if isinstance(found, duckdb.OutOfMemoryException):
             return True
-        if isinstance(found, duckdb.Error) and re.search(r"could not allocate|Out of Memory", str(found)):
+        if isinstance(found, duckdb.Error) and re.search(
+            r"could not allocate|failed to (allocate|pin)|Out of Memory", str(found)
+        ):
             return True
     return False
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from django.db import connections, router
+from django.db.models import Q
 
 from capture_app.models import ExampleIndex, ForgottenExample
 
@@ -19,6 +20,23 @@ def forgotten_ids(ids: Sequence[str]) -> set[str]:
     if not ForgottenExample.objects.using(router.db_for_write(ForgottenExample)).exists():
         return set()
     return set(_found(ForgottenExample, ids, "id <> %s", ""))
+
+
+def forgotten_contents(hmacs: Sequence[str]) -> set[str]:
+    """Those of the hashes (see `contents`) that are of what was asked and answered in examples erased on request."""
+    forgotten = ForgottenExample.objects.using(router.db_for_write(ForgottenExample))
+    found: set[str] = set()
+    for start in range(0, len(hmacs), _IDS_AT_ONCE // 2):
+        some = hmacs[start : start + _IDS_AT_ONCE // 2]
+        matching = forgotten.filter(Q(content_hmac__in=some) | Q(corrected_hmac__in=some))
+        for pair in matching.values_list("content_hmac", "corrected_hmac"):
+            found.update(each for each in pair if each)
+    return found.intersection(hmacs)
+
+
+def are_contents_forgotten() -> bool:
+    """Whether there is any such hash, and so anything to compare with."""
+    return ForgottenExample.objects.using(router.db_for_write(ForgottenExample)).exclude(content_hmac=None).exists()
 
 
 def _found(

@@ -41,11 +41,17 @@ class ExampleIndex(models.Model):
 class ForgottenExample(models.Model):
     """An example that was erased on request. Should its record come again, out of a queue or a backup, it is left out.
 
-    An id is random and says nothing of anybody.
+    An id is random and says nothing of anybody. Files from elsewhere may hold the example without its id, an exported
+    training set for one: an import knows it by keyed hashes of what was asked and answered. Neither the words nor whose
+    they were can be had from such a hash; who has SECRET_KEY can check a guess. That is why they are kept, and all
+    that is.
     """
 
     id = models.TextField(primary_key=True)
     erasure = models.TextField(db_index=True)  # the request's id, which its receipt names
+    # See contents.content_hmac. None: the example was not found, or was erased before these were kept.
+    content_hmac = models.TextField(null=True, db_index=True)
+    corrected_hmac = models.TextField(null=True, db_index=True)  # with the corrected answer, which exports teach
 
     def __str__(self) -> str:
         return self.id

@@ -79,14 +79,14 @@ setting_changed.connect(_forget_said, dispatch_uid="capture_app.withheld")
 
 def unseal(sealed: str) -> Withholding:
     """What is behind a line's `sealed`. Raises cryptography's InvalidToken when SECRET_KEY is another one now."""
-    content = orjson.loads(_cipher().decrypt(sealed.encode()))
+    content = orjson.loads(cipher().decrypt(sealed.encode()))
     blobs = [Blob(sha256, kind, base64.b64decode(encoded)) for sha256, kind, encoded in content["blobs"]]
     return Withholding(content["line"].encode(), blobs)
 
 
 def _seal(withholding: Withholding) -> str:
     blobs = [(blob.sha256, blob.media_type, base64.b64encode(blob.content).decode()) for blob in withholding.blobs]
-    return _cipher().encrypt(orjson.dumps({"line": withholding.line.decode(), "blobs": blobs})).decode()
+    return cipher().encrypt(orjson.dumps({"line": withholding.line.decode(), "blobs": blobs})).decode()
 
 
 def take_files(data_dir: Path) -> list[Path]:
@@ -148,8 +148,8 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _cipher() -> MultiFernet:
-    """The first key seals; the fallbacks open what was sealed before SECRET_KEY changed."""
+def cipher() -> MultiFernet:
+    """Of SECRET_KEY, which seals; the fallbacks open what was sealed before it changed."""
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     keys = (salted_hmac(_SALT, "key", secret=secret, algorithm="sha256").digest() for secret in secrets)
     return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])

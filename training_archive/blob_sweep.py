@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from capture_app.blobs import FOLDER as BLOBS
-from capture_app.blobs import REFERENCE, remove_blobs
+from capture_app.blobs import REFERENCE, bring_back_blobs, remove_blobs
 from capture_app.conf import capture_settings
 from capture_app.example import TABLE
 from capture_app.files import scratch_directory, write_atomically
@@ -18,8 +18,8 @@ from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.progress import Progress
 from capture_app.quarantine import FOLDER as QUARANTINE
 from capture_app.services import drain_captures
-from training_archive.archive_set import archive_zips
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.erasing import attached_file, blobs_in_table
 from training_archive.reader import CHUNK, attached_chunks, reading_session
 from training_archive.sealed import sealed_files
@@ -49,6 +49,7 @@ def sweep_marked_blobs(zip_path: Path, progress: Progress) -> int:
     left = _marked()
     if not left:
         return 0
+    bring_back_blobs(capture_settings().data_dir, left)
     _marks().touch()
     since = _marks().stat().st_mtime  # by the clock of the blobs' own times, which is coarser than time.time
     drain_captures(progress=progress)
@@ -85,7 +86,7 @@ def _users(candidates: set[str], zip_path: Path, progress: Progress) -> Iterator
 
 def _in_archive(candidates: set[str], zip_path: Path, progress: Progress) -> Iterator[set[str]]:
     if archive_zips(zip_path):
-        with reading_session() as (connection, scratch):
+        with reading_session(capture_settings().data_dir) as (connection, scratch):
             for _ in attached_chunks(connection, zip_path, scratch, progress):
                 yield blobs_in_table(connection, f"{CHUNK}.{TABLE}", candidates)
 

@@ -41,6 +41,7 @@ _WRITER = slice(52, 84)  # bytes of a DuckDB file: the release that wrote it
 # DuckDB's. Row groups of the size below are compressed in parallel within it; smaller ones make larger chunks.
 MEMORY_MB: Final = 192
 _ROW_GROUP_SIZE = 49152
+_STAGING_ROW_GROUP_SIZE = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,15 +159,9 @@ def merge(sources: Iterable[tuple[Path, Sidecar]], chunk: Path, *, scratch: Path
     staging = scratch / "merging.duckdb"
     merged: list[Sidecar] = []
     try:
-        with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
-            attach(connection, staging, "staging")
-            create_examples_table(connection, f"staging.{TABLE}")
-            for path, sidecar in sources:
-                attach_chunk(connection, path, "source")
-                add_new_rows(connection, f"source.{TABLE}", f"staging.{TABLE}")
-                connection.execute("DETACH source")
-                merged.append(sidecar)
-            connection.execute("DETACH staging")
+        for path, sidecar in sources:
+            _stage(path, staging, scratch)
+            merged.append(sidecar)
         sidecar = compact(staging, chunk, scratch=scratch)
     except duckdb.Error as error:
         raise ArchiveDamaged(f"The chunks could not be merged: {error} They are as they were.") from error
@@ -181,6 +176,25 @@ def merge(sources: Iterable[tuple[Path, Sidecar]], chunk: Path, *, scratch: Path
         forgotten_rows=sum(each.forgotten_rows for each in merged),
         merged_from=lineage,
     )
+
+
+def _stage(source: Path, staging: Path, scratch: Path) -> None:
+    """Add the examples of the source that are not there yet to the staging database, which lasts only for a merge.
+
+    It has no primary key, whose index would not fit into memory, and is not compressed: the chunk made from it is.
+    """
+
+    def stage(memory_mb: int) -> None:
+        with duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
+            attach(connection, staging, "staging", row_group_size=_STAGING_ROW_GROUP_SIZE)
+            attach_chunk(connection, source, "source")
+            connection.execute("SET preserve_insertion_order = false")
+            connection.execute("SET force_compression = 'uncompressed'")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS staging.{TABLE} AS FROM source.{TABLE} LIMIT 0")
+            add_new_rows(connection, f"source.{TABLE}", f"staging.{TABLE}")
+            connection.execute("DETACH staging")
+
+    with_enough_memory(stage, MEMORY_MB)
 
 
 def _lineage(sidecar: Sidecar) -> list[dict[str, Any]]:
@@ -201,7 +215,7 @@ def add_new_rows(connection: DuckDBPyConnection, source: str, target: str) -> No
     names = ", ".join(COLUMNS)
     connection.execute(
         f"INSERT INTO {target} ({names}) SELECT {names} FROM {source} "
-        f"WHERE {PRIMARY_KEY} NOT IN (SELECT {PRIMARY_KEY} FROM {target})"
+        f"ANTI JOIN (SELECT {PRIMARY_KEY} FROM {target}) AS known USING ({PRIMARY_KEY})"
     )
 
 

@@ -2,18 +2,21 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from duckdb import DuckDBPyConnection
 
 from capture_app.blobs import REFERENCE
+from capture_app.contents import content_hmac
 from capture_app.duckdb_files import duckdb_session
 from capture_app.example import PRIMARY_KEY, RESERVED_KEY, TABLE
 from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.progress import Progress
 from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, Sidecar, attach_chunk, check_chunk, compact
+from training_archive.exports.annotations import CORRECTION, correction
+from training_archive.removed_chunks import note_removed_chunks
 from training_archive.zip_archive import check_member, extract_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
 
@@ -24,6 +27,9 @@ SELECTORS: Final = {
     "id": PRIMARY_KEY,
 }
 _BLOBS: Final = f"regexp_extract_all(metadata::VARCHAR, '{REFERENCE}([0-9a-f]{{64}})', 1)"
+# What was asked and answered, and the corrected answer.
+_TEXTS: Final = ("system_prompt", "prompt_text", "response_strong", correction(f"metadata->'$.{CORRECTION}'"))
+_ROWS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,29 @@ class Found:
 
     ids: list[str]
     blobs: set[str]  # hashes that they refer to
+    # By id: the keyed hash of what was asked and answered, and that with the corrected answer where there is one.
+    contents: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
 
 def find_in_table(connection: DuckDBPyConnection, table: str, selection: Selection) -> Found:
     """The examples of `table` that are meant."""
     rows = connection.execute(
-        f"SELECT {PRIMARY_KEY}, {_BLOBS} FROM {table} WHERE {SELECTORS[selection.kind]} IN (SELECT unnest(?))",
+        f"SELECT {PRIMARY_KEY}, {_BLOBS}, {', '.join(_TEXTS)} FROM {table} "
+        f"WHERE {SELECTORS[selection.kind]} IN (SELECT unnest(?))",
         [list(selection.values)],
-    ).fetchall()
-    return Found([row[0] for row in rows], {blob for _, blobs in rows for blob in blobs})
+    )
+    found = Found([], set())
+    while some := rows.fetchmany(_ROWS_AT_ONCE):
+        for example_id, blobs, *texts in some:
+            found.ids.append(example_id)
+            found.blobs.update(blobs or ())
+            found.contents[example_id] = _hashes(*texts)
+    return found
+
+
+def _hashes(system: str | None, prompt: str | None, answer: str | None, corrected: str | None) -> tuple[str, str | None]:
+    asked = system or "", prompt or ""
+    return content_hmac(*asked, answer or ""), content_hmac(*asked, corrected) if corrected else None
 
 
 def find_in_live_database(path: Path, selection: Selection) -> Found:
@@ -105,7 +125,7 @@ def rewrite_without(
     A chunk of which nothing is left is dropped. All in one replacement of the ZIP, or not at all.
     """
     lost: dict[str, int] = {}
-    made: list[NewChunk] = []
+    replace: dict[str, NewChunk | None] = {}
     with open_zip(zip_path) as archive:
         for member in list_chunks(archive):
             if member.name not in chunks:
@@ -116,10 +136,10 @@ def rewrite_without(
             rewritten = _without(source, sidecar, ids, scratch)
             source.unlink()
             lost[member.name] = sidecar.rows - rewritten.sidecar.rows
-            if rewritten.sidecar.rows:
-                made.append(rewritten)
+            replace[member.name] = rewritten if rewritten.sidecar.rows else None
     if lost:
-        rewrite_zip(zip_path, without=lost.keys(), chunks=made, compresslevel=compresslevel, progress=progress)
+        note_removed_chunks([name for name, chunk in replace.items() if chunk is None])
+        rewrite_zip(zip_path, replace, compresslevel=compresslevel, progress=progress)
     return lost
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from capture_app.conf import capture_settings
 from capture_app.gauges import Gauge, register_gauges
-from training_archive.archive_set import archive_zips
 from training_archive.conf import SEALED_FOLDER, archive_settings
+from training_archive.dated_names import archive_zips
 
 
 @register_gauges

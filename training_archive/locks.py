@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from training_archive.chunks import CHUNK_SUFFIX
 from training_archive.exceptions import ArchiveBusy, ArchiveError
 from training_archive.zip_writer import remove_unfinished
 
@@ -33,4 +34,12 @@ def only_run(folder: Path, zip_path: Path) -> Iterator[None]:
                     "changed, and what is captured is safe where it is. Run this again when that has finished."
                 ) from error
         remove_unfinished(zip_path)
+        _remove_stray_notes(folder)
         yield
+
+
+def _remove_stray_notes(folder: Path) -> None:
+    """Notes of killed runs on sealed files that are gone, and notes that were never finished."""
+    for note in [*folder.glob("*.target"), *folder.glob(".*.tmp")]:
+        if note.name.startswith(".") or not note.with_suffix(CHUNK_SUFFIX).exists():
+            note.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from duckdb import DuckDBPyConnection
 
 from capture_app.duckdb_files import count_rows, create_examples_table, duckdb_session
 from capture_app.example import COLUMNS, JSON_COLUMNS, PRIMARY_KEY, TABLE
+from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
 from training_archive.archive_set import open_archive
 from training_archive.chunks import MEMORY_MB, Sidecar, add_new_rows, attach_chunk
@@ -94,13 +95,14 @@ def load_into(
 
 
 @contextmanager
-def reading_session() -> Iterator[tuple[DuckDBPyConnection, Path]]:
-    """A DuckDB session to attach chunks to, and a folder to extract them into."""
-    with (
-        TemporaryDirectory(prefix="gleaner-") as folder,
-        duckdb_session(scratch=Path(folder), memory_mb=MEMORY_MB) as connection,
-    ):
-        yield connection, Path(folder)
+def reading_session(data_dir: Path | None = None) -> Iterator[tuple[DuckDBPyConnection, Path]]:
+    """A DuckDB session to attach chunks to, and a folder to extract them into.
+
+    Whoever writes in the data directory takes it from there, where the next run removes what a killed one left.
+    """
+    folder = scratch_directory(data_dir) if data_dir else TemporaryDirectory(prefix="gleaner-")
+    with folder as scratch, duckdb_session(scratch=Path(scratch), memory_mb=MEMORY_MB) as connection:
+        yield connection, Path(scratch)
 
 
 def attached_chunks(

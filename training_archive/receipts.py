@@ -26,6 +26,7 @@ class Receipt:
     requested_by: str
     requested_at: str
     finished_at: str
+    searched: dict[str, int]  # ZIPs and chunks that were read
     examples: int
     removed: dict[str, int]  # place -> examples, records or files
     chunks: dict[str, int]  # "<ZIP>/<chunk>" -> examples

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from django.db import transaction
 
-from training_archive.archive_set import archive_zips, is_name_in_set, read_sidecars
+from training_archive.archive_set import read_sidecars
 from training_archive.chunks import Sidecar
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips, is_name_in_set
 from training_archive.models import ArchivedChunk, ArchivedGeneration
+from training_archive.removed_chunks import removed_chunks
 
 
 def remember_chunk(sidecar: Sidecar, zip_path: Path) -> None:
@@ -37,7 +39,7 @@ def remember_archive(zip_path: Path) -> None:
     """
     found = [(sidecar, path) for path in archive_zips(zip_path) for sidecar in read_sidecars(path)]
     with transaction.atomic():
-        gone = known_chunks(zip_path) - {sidecar.chunk for sidecar, _ in found}
+        gone = known_chunks(zip_path).keys() - {sidecar.chunk for sidecar, _ in found}
         for name in gone:
             ArchivedChunk.objects.filter(name=name).delete()
         for sidecar, path in found:
@@ -54,11 +56,23 @@ def remember_change(zip_path: Path) -> None:
         remember_archive(zip_path)
 
 
-def known_chunks(zip_path: Path) -> set[str]:
-    """The names of the chunks that are known to be in this archive."""
+def known_chunks(zip_path: Path) -> dict[str, str]:
+    """The names of the chunks that are known to be in this archive, each with that of its ZIP."""
     active = _readable(zip_path.name)
     known = ArchivedChunk.objects.values_list("name", "zip_name")
-    return {chunk for chunk, zip_name in known if is_name_in_set(zip_name, active)}
+    return {chunk: zip_name for chunk, zip_name in known if is_name_in_set(zip_name, active)}
+
+
+def missing_chunks(zip_path: Path) -> set[str]:
+    """Chunks that are known to be in this archive and are not, and were neither merged nor removed on purpose.
+
+    Raises ArchiveDamaged when a sidecar is unreadable.
+    """
+    there: set[str] = set()
+    for path in archive_zips(zip_path):
+        for sidecar in read_sidecars(path):
+            there |= {sidecar.chunk, *(source["chunk"] for source in sidecar.merged_from)}
+    return known_chunks(zip_path).keys() - there - removed_chunks()
 
 
 def _readable(name: str) -> str:

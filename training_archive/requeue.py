@@ -14,6 +14,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from capture_app import requeue as capture_requeue
+from capture_app.conf import capture_settings
 from capture_app.duckdb_files import table_comment
 from capture_app.example import PRIMARY_KEY, TABLE
 from capture_app.files import fsync_directory
@@ -109,7 +110,7 @@ def _name(path: Path, found: NamedFiles, *, dry_run: bool) -> None:
     if path.with_name(path.name + ".wal").exists():
         raise ArchiveDamaged(f"{path.name}: a write-ahead log is beside it; DuckDB takes it in when it opens the file")
     name = chunk_name(datetime.fromtimestamp(path.stat().st_mtime, UTC), _taken_names())
-    with reading_session() as (connection, _):
+    with reading_session(capture_settings().data_dir) as (connection, _):
         attach_chunk(connection, path, CHUNK)
         rows = sum(_refuse_known(path, ids) for ids in _ids(connection))
     if not dry_run:
@@ -122,7 +123,7 @@ def _name(path: Path, found: NamedFiles, *, dry_run: bool) -> None:
 def _index_new(files: Sequence[Path]) -> None:
     """Index the sealed files of which the index knows nothing: those just named, now or in a run that was killed."""
     for path in files:
-        with reading_session() as (connection, _):
+        with reading_session(capture_settings().data_dir) as (connection, _):
             attach_chunk(connection, path, CHUNK)
             generation = table_comment(connection, CHUNK) or path.stem  # as the archive run will have it
             if not ExampleIndex.objects.filter(generation=generation).exists():

@@ -99,7 +99,7 @@ class Rescue:
             if partner(found.name):
                 kind = chunks if found.name.endswith(CHUNK_SUFFIX) else sidecars
             kind.setdefault(found.name, []).append(found)
-        for number, name in enumerate(sorted(chunks)):
+        for number, name in enumerate(chunks):  # in the order of the ZIP: of equal ids readers take the first
             self._progress("saving chunks", number, len(chunks))
             self._save_chunk(name.removesuffix(CHUNK_SUFFIX), chunks[name], sidecars.pop(partner(name), []))
         for name, found_here in sorted(sidecars.items()):

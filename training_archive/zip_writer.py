@@ -8,7 +8,7 @@ in one rename. A reader that opened the old file goes on reading it whole.
 import os
 import shutil
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import IO, Final
 from capture_app.files import fsync_directory, fsync_file
 from capture_app.progress import Progress, silent
 from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar
+from training_archive.dated_names import is_name_in_set
 from training_archive.deflate import ParallelDeflate
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import ZIP_ERRORS, check_member, find_chunk, list_chunks, open_zip, read_sidecar
@@ -53,43 +54,45 @@ def append_chunk(
 
 
 def rewrite_zip(
-    zip_path: Path,
-    *,
-    without: Collection[str] = (),
-    chunks: Sequence[NewChunk] = (),
-    compresslevel: int,
-    progress: Progress = silent,
+    zip_path: Path, replace: Mapping[str, NewChunk | None], *, compresslevel: int, progress: Progress = silent
 ) -> None:
-    """Take the chunks named in `without` out of the ZIP and put `chunks` in, all in one replacement or not at all.
+    """Put other chunks, or none, in the place of those that are named, all in one replacement or not at all.
 
-    What stays is copied as it is, byte for byte, and not compressed again; chunks are put in the order of their names,
-    which is that of time. A ZIP in which nothing would be left is removed. Raises as `append_chunk`.
+    What stays is copied as it is, byte for byte, and not compressed again, and the order stays: readers take the first
+    of equal ids. A ZIP in which nothing would be left is removed. Raises as `append_chunk`.
     """
+    zip_path = zip_path.resolve()  # of a link, what it leads to has the bytes
     with replacing(zip_path, "rewritten", "everything in it is as it was") as temporary:
         with zipfile.ZipFile(zip_path) as old, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
             new.comment = old.comment
-            kept = {info.filename: info for info in _without(old, without)}
-            added = {chunk.sidecar.chunk + CHUNK_SUFFIX: chunk for chunk in chunks}
+            kept = {info.filename for info in _without(old, replace)}
             copier = _MemberCopier(old, new, progress)
-            for name in sorted({*kept, *added}):
-                if name in added:
-                    add_chunk(new, added[name], compresslevel, progress)
-                else:
-                    copier.copy(kept[name])
-        for chunk in chunks:
+            for info in old.infolist():
+                chunk = replace.get(info.filename.removesuffix(CHUNK_SUFFIX))
+                if info.filename in kept:
+                    copier.copy(info)
+                elif chunk is not None and info.filename.endswith(CHUNK_SUFFIX):
+                    _refuse_taken(chunk, kept)
+                    add_chunk(new, chunk, compresslevel, progress)
+        for chunk in filter(None, replace.values()):
             _read_back(temporary, chunk.sidecar, progress)
         shutil.copymode(zip_path, temporary)
         fsync_file(temporary)
-        if kept or added:
+        if kept or any(replace.values()):
             temporary.replace(zip_path)
         else:
             zip_path.unlink()
 
 
+def _refuse_taken(chunk: NewChunk, kept: Collection[str]) -> None:
+    if chunk.sidecar.chunk + CHUNK_SUFFIX in kept:
+        raise ValueError(f"it holds another chunk {chunk.sidecar.chunk}.")
+
+
 @contextmanager
 def replacing(zip_path: Path, done: str, safe: str) -> Iterator[Path]:
     """A name beside the ZIP to make its successor under; whatever goes wrong is told in our own terms."""
-    temporary = zip_path.with_name(f".{zip_path.name}{_SUCCESSOR}")
+    temporary = successor_of(zip_path)
     try:
         yield temporary
     except (ArchiveDamaged, *ZIP_ERRORS) as error:
@@ -108,10 +111,16 @@ def replacing(zip_path: Path, done: str, safe: str) -> Iterator[Path]:
     fsync_directory(zip_path.parent)
 
 
+def successor_of(zip_path: Path) -> Path:
+    """The ZIP in the making; a killed run leaves it."""
+    return zip_path.with_name(f".{zip_path.name}{_SUCCESSOR}")
+
+
 def remove_unfinished(zip_path: Path) -> None:
     """Remove what killed runs left beside this ZIP and its dated ones. Only for who holds the archive's lock."""
-    for path in zip_path.parent.iterdir():
-        if path.name.startswith(f".{zip_path.stem}") and path.name.endswith(f"{zip_path.suffix}{_SUCCESSOR}"):
+    for path in zip_path.parent.glob(f".*{_SUCCESSOR}"):
+        name = path.name[1:].removesuffix(_SUCCESSOR).replace(".repaired", "", 1)  # what a repair left, too
+        if is_name_in_set(name, zip_path.name):
             path.unlink(missing_ok=True)
 
 

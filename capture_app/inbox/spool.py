@@ -69,6 +69,8 @@ class SpoolInbox(Inbox):
             if self._fsync:
                 os.fdatasync(segment.descriptor)
             segments.append(segment)
+            if blobs:  # a sweep that read their times before, and the inbox before this record, has taken them away
+                store_blobs(self.directory.parent, blobs, fsync=self._fsync)
         except OSError as error:
             raise InboxError(
                 f"A record of {len(line)} bytes could not be written to {self.directory}: {error.strerror}. The call "

@@ -38,10 +38,13 @@ class ServiceCommand(BaseCommand):
                 result = self.call(progress, options)
         except self.errors as error:
             raise CommandError(str(error), returncode=self.exit_code(error)) from error
-        except (OSError, DatabaseError) as error:
+        except OSError as error:
+            message = f"{error}. Nothing is lost and nothing half-written. Mend the cause, then run the command again."
+            raise CommandError(message) from error
+        except DatabaseError as error:
             message = (
-                f"{error}. Nothing is lost and nothing half-written. If a table is missing, run `manage.py migrate`; "
-                "else mend the cause. Then run the command again."
+                f"Django's database: {error}. Nothing is lost and nothing half-written. If a table is missing, run "
+                "`manage.py migrate`; else mend the cause. Then run the command again."
             )
             raise CommandError(message) from error
         except (KeyboardInterrupt, RuntimeError) as error:

@@ -27,7 +27,7 @@ from tests.unit.training_archive.shipping.material import (
     examples_in,
     zips_in,
 )
-from training_archive.archive_set import roll_over
+from training_archive.dated_names import roll_over
 from training_archive.shipping.exceptions import ShippingError
 from training_archive.shipping.fetching import fetch_archive
 from training_archive.shipping.retries import Backoff

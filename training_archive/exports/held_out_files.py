@@ -6,6 +6,7 @@ with one prompt a line.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,8 @@ def _records(path: Path, scratch: Path) -> Iterator[Any]:
         head = file.read(_LONGEST_HEADER)
     if head.startswith(b"PAR1"):
         return _table_records(f"read_parquet({quoted(str(path))})", scratch)
+    if b"\0" in head:
+        raise ExportError(_explained(path, "it is neither text in UTF-8 nor Parquet."))
     if head.lstrip().startswith(b"{"):
         return _json_records(path)
     if _is_csv(head):
@@ -61,7 +64,7 @@ def _records(path: Path, scratch: Path) -> Iterator[Any]:
 
 
 def _is_csv(head: bytes) -> bool:
-    first_line = head.decode(errors="replace").split("\n", 1)[0]
+    first_line = re.split("[\r\n]", head.decode(errors="replace"), maxsplit=1)[0]
     columns = next(csv.reader(io.StringIO(first_line.strip().removeprefix("\ufeff"))), [])
     return any(column in (*_TEXT_FIELDS, "instruction") for column in columns)
 

@@ -43,11 +43,10 @@ def make_pairs(workspace: Workspace, *, min_rating: float | None) -> None:
         "WHERE rated.rating < best.rating AND rated.answer <> best.answer AND best.rating >= ?",
         [float("-inf") if min_rating is None else min_rating],
     )
-    # One question may have been asked in several conversations: its pairs stay together all the same.
     _make(
         workspace,
-        f"SELECT chosen AS row, rejected, min(c.unit) OVER (PARTITION BY c.question) AS unit, "
-        f"c.bytes + r.bytes AS size, c.created_at, c.id, c.task, c.domain FROM {ALIAS}.pairs "
+        "SELECT chosen AS row, rejected, c.unit, c.bytes + r.bytes AS size, c.created_at, c.id, c.task, c.domain "
+        f"FROM {ALIAS}.pairs "
         f"JOIN {ALIAS}.keys AS c ON c.row = chosen JOIN {ALIAS}.keys AS r ON r.row = rejected",
     )
     workspace.leave_out(

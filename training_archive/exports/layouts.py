@@ -1,7 +1,8 @@
 """How an export lies in its folder: as a folder of its own, or with the names of the data-extraction finetuner.
 
 That one reads `{slug}.{schema}.jsonl`, `{slug}_latest.jsonl` (the same bytes) and `manifest.{schema}.json`, from a
-folder that may hold other data sets: each file is replaced in one rename, the manifest as the last.
+folder that may hold other data sets: each file is put in place in one rename, the manifest as the last. The latest is
+always replaced; what has a schema in its name, only on request.
 """
 
 import os
@@ -82,8 +83,9 @@ class FolderLayout(Layout):
 class SlugLayout(Layout):
     """One file with a slug and a schema in its name."""
 
-    def __init__(self, out: Path, slug: str, schema: str, input_source: str) -> None:
+    def __init__(self, out: Path, slug: str, schema: str, input_source: str, *, overwrite: bool) -> None:
         super().__init__(out)
+        self._overwrite = overwrite
         self._slug, self._schema, self._input_source = slug, schema, input_source
         self._data = f"{slug}.{schema}.jsonl"
         self._latest = f"{slug}_latest.jsonl"
@@ -96,6 +98,12 @@ class SlugLayout(Layout):
         if other != self._slug:
             raise ExportError(
                 f"{self.manifest_name} in {self.out} is that of {other!r}. Nothing was changed; choose another folder."
+            )
+        there = [name for name in (self._data, self.manifest_name) if (self.out / name).exists()]
+        if there and not self._overwrite:
+            raise ExportError(
+                f"{self.out} holds {there[0]} already. Nothing was changed; name another schema, or replace it with "
+                "--overwrite."
             )
 
     @contextmanager
@@ -157,7 +165,11 @@ def _write(path: Path, content: bytes) -> None:
 
 def layout_of(out: Path, *, slug: str, schema: str, input_source: str, overwrite: bool) -> Layout:
     """The layout that the options ask for, checked. Raises ExportError."""
-    layout: Layout = SlugLayout(out, slug, schema, input_source) if slug else FolderLayout(out, overwrite=overwrite)
+    layout: Layout = (
+        SlugLayout(out, slug, schema, input_source, overwrite=overwrite)
+        if slug
+        else FolderLayout(out, overwrite=overwrite)
+    )
     layout.check()
     return layout
 

@@ -11,7 +11,7 @@ from capture_app.example import COLUMNS, DEFAULT_TASK, RESERVED_KEY, TABLE
 from capture_app.live_database import ALIAS as LIVE_ALIAS
 from capture_app.live_database import generation, lock_live_database
 from capture_app.progress import Progress
-from training_archive.archive_set import archive_zips
+from training_archive.dated_names import archive_zips
 from training_archive.chunks import attach_chunk
 from training_archive.exceptions import ArchiveDamaged
 from training_archive.exports.annotations import CORRECTION, HAS_TAGS, RATING, correction, rating
@@ -76,7 +76,8 @@ FACTS: Final = {
     # Older files have it in one of these places.
     "label": f"coalesce(nullif(task, ''), {_string('task')}, {_string('page_type')}, '{DEFAULT_TASK}')",
     "domain": f"coalesce({_text('domain')}, {_host(_text('url'))}, {_host(_text('page_url'))}, '')",
-    # What must not be split: a conversation, else what has the same prompt.
+    "prompt": f"md5({_HASH})",
+    # What must not be split: a conversation, else what has the same prompt; see units.
     "unit": f"md5(coalesce('conversation ' || {_CONVERSATION}, 'prompt ' || {_HASH}))",
     # prompt_text says of an image no more than that there is one: two questions about two images would be the same.
     "attachments": f"CASE WHEN {_fact(f'{RESERVED_KEY}.messages')} IS NOT NULL AND len({_ATTACHMENTS}) > 0 "
@@ -191,7 +192,7 @@ def _make_keys(workspace: Workspace) -> None:
     """Each id once. Among the copies of one id, the source with the smallest number wins."""
     workspace.execute(
         f"CREATE TABLE {ALIAS}.keys AS SELECT rowid AS row, id, source, label AS task, created_at, bytes, "
-        f"rating, corrected, usable, domain, unit, question, answer FROM {ALIAS}.examples "
+        f"rating, corrected, usable, domain, prompt, unit, question, answer FROM {ALIAS}.examples "
         "QUALIFY row_number() OVER (PARTITION BY id ORDER BY source) = 1"
     )
     workspace.execute(

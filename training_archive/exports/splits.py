@@ -1,6 +1,6 @@
 """Stage 6 of an export: train, validation and test, each with its share of every task and domain.
 
-What belongs together, a unit, stays together: the examples of one conversation, else those with one prompt. Stratum by
+What belongs together, a unit, stays together: see `units`. Stratum by
 stratum (task, then domain) the units come in an order that only the seed decides, and each goes to the split that lacks
 most of its share: largest remainder, carried over from one stratum to the next. So a thousand domains of one example
 each are split as well as one domain of a thousand.

@@ -41,6 +41,7 @@ _FACTS = {
     "usable": "BOOLEAN",
     "label": "VARCHAR",
     "domain": "VARCHAR",
+    "prompt": "VARCHAR",
     "unit": "VARCHAR",
     "attachments": "VARCHAR",
     "question": "VARCHAR",

@@ -40,3 +40,11 @@ def age(text: str) -> timedelta:
     if not found:
         raise ArgumentTypeError(f"{text!r} is no age; write 90m, 26h or 2d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def days(text: str) -> timedelta:
+    """`400d` or `2y`, for argparse: what is kept for years is not told in minutes, and an `m` might mean months."""
+    found = re.fullmatch(r"([1-9]\d{0,5})([dy])", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is no such age; write 400d or 2y, at least 1d")
+    return timedelta(days=int(found[1]) * (365 if found[2] == "y" else 1))

@@ -9,6 +9,7 @@ from training_archive.services.forgetting import ForgetReport, forget
 from training_archive.services.index import rebuild_example_index
 from training_archive.services.merge import Merged, MergeReport, merge_chunks
 from training_archive.services.prune import OldChunk, PruneReport, prune_archive
+from training_archive.services.repair import RepairedZip, RepairReport, repair_archive
 from training_archive.services.status import ArchiveStatus, ZipStatus, archive_status
 from training_archive.services.verify import Problem, VerifyReport, verify_archive
 
@@ -21,6 +22,8 @@ __all__ = [
     "OldChunk",
     "Problem",
     "PruneReport",
+    "RepairReport",
+    "RepairedZip",
     "VerifyReport",
     "ZipStatus",
     "archive_status",
@@ -29,5 +32,6 @@ __all__ = [
     "merge_chunks",
     "prune_archive",
     "rebuild_example_index",
+    "repair_archive",
     "verify_archive",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from zipfile import ZipFile
 
 from capture_app.conf import capture_settings
 from capture_app.duckdb_files import is_duckdb_file
@@ -18,15 +19,15 @@ from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 from capture_app.services import drain_captures, rotate_live_database
 from capture_app.wording import counted
-from training_archive.archive_set import archive_zips, roll_over
 from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, chunk_name, compact
 from training_archive.conf import SEALED_FOLDER, ArchiveSettings, archive_settings
+from training_archive.dated_names import archive_zips, roll_over
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import known_chunks, remember_archive, remember_chunk
 from training_archive.sealed import sealed_files
 from training_archive.shipping.service import ShipReport, ship_after_run
-from training_archive.zip_archive import check_member, find_chunk, list_chunks, open_zip, read_sidecar
+from training_archive.zip_archive import ChunkMember, check_member, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import append_chunk
 
 logger = logging.getLogger("training_archive")
@@ -84,7 +85,7 @@ def archive_training_data(
             archived = archived_names(zip_path)
             if is_usual and archived != known_chunks(zip_path):  # a killed run, or other hands, changed the archive
                 _keep_records(zip_path)
-            taken = archived.union(path.stem for path in sealed_files(folder))
+            taken = {*archived, *(path.stem for path in sealed_files(folder))}
             sealed = folder / (chunk_name(datetime.now(UTC), taken) + CHUNK_SUFFIX)
             lock_seconds = rotate_live_database(db_path=db_path, sealed=sealed)
             chunks = store_sealed_files(folder, zip_path, compresslevel=compresslevel, progress=progress)
@@ -117,12 +118,17 @@ def _log(report: ArchiveReport) -> None:
     )
 
 
-def archived_names(zip_path: Path) -> set[str]:
-    """The names of all chunks in the ZIPs."""
-    names: set[str] = set()
+def archived_names(zip_path: Path) -> dict[str, str]:
+    """The names of all chunks in the ZIPs, each with that of its ZIP. An unreadable dated ZIP is left out."""
+    names: dict[str, str] = {}
     for path in archive_zips(zip_path):
-        with open_zip(path) as archive:
-            names |= {member.name for member in list_chunks(archive)}
+        try:
+            with open_zip(path) as archive:
+                names |= {member.name: path.name for member in list_chunks(archive)}
+        except ArchiveDamaged as error:
+            if path == zip_path:
+                raise
+            logger.warning("%s New examples are archived all the same.", error)
     return names
 
 
@@ -173,15 +179,34 @@ def _store(sealed: Path, zip_path: Path, conf: ArchiveSettings, progress: Progre
 
 
 def _stored_before(name: str, target: Path, zip_path: Path) -> tuple[Path, Sidecar] | None:
-    """The ZIP that already holds the chunk. A run into another ZIP may have been killed after its append."""
+    """The ZIP that already holds the chunk, or one that it was merged into.
+
+    A run into another ZIP may have been killed after its append, and the chunk may have been merged since. A ZIP that
+    cannot be read stands in the way only when a run had begun to append, as the note `target` tells.
+    """
     places = {zip_path, Path(os.fsdecode(target.read_bytes()))} if target.exists() else {zip_path}
     for path in [path for place in places for path in archive_zips(place)]:
-        with open_zip(path) as archive:
-            member = find_chunk(archive, name)
-            if member is not None:
-                sidecar = read_sidecar(archive, member)
-                check_member(archive, member, sidecar)
-                return path, sidecar
+        try:
+            with open_zip(path) as archive:
+                for member in list_chunks(archive):
+                    sidecar = _sidecar_if_of(archive, member, name)
+                    if sidecar is not None:
+                        check_member(archive, member, sidecar)
+                        return path, sidecar
+        except ArchiveDamaged:
+            if target.exists():
+                raise
+    return None
+
+
+def _sidecar_if_of(archive: ZipFile, member: ChunkMember, name: str) -> Sidecar | None:
+    """The member's sidecar when it is the chunk of that name, or holds what was in it."""
+    if member.name == name:
+        return read_sidecar(archive, member)
+    with suppress(ArchiveDamaged):  # an older one that is damaged must not keep out what is new
+        sidecar = read_sidecar(archive, member)
+        if name in [source["chunk"] for source in sidecar.merged_from]:
+            return sidecar
     return None
 
 

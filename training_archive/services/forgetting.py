@@ -8,12 +8,14 @@ record that comes again, out of a queue or a backup, is left out.
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import orjson
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -32,10 +34,12 @@ from capture_app.put_aside import (
 )
 from capture_app.requeue import alone
 from capture_app.services import drain_captures, rotate_live_database
-from training_archive.archive_set import archive_zips
+from capture_app.withheld import cipher
+from capture_app.wording import counted
 from training_archive.blob_sweep import mark_blobs, sweep_marked_blobs
 from training_archive.chunks import CHUNK_SUFFIX, chunk_name
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.erasing import (
     Found,
     Selection,
@@ -44,21 +48,23 @@ from training_archive.erasing import (
     find_in_table,
     rewrite_without,
 )
+from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.made_from import made_from
 from training_archive.models import Erasure
 from training_archive.receipts import Receipt, selector_hmac, write_receipt
-from training_archive.records import remember_archive
+from training_archive.records import missing_chunks, remember_change
 from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.services.archive import archived_names, store_sealed_files
 from training_archive.shipping.service import ship_archive
-from training_archive.zip_archive import extract_chunk, list_chunks, open_zip
+from training_archive.zip_archive import extract_chunk, list_all_chunks, open_zip
 
 logger = logging.getLogger("training_archive")
 
-# Keys of Erasure.progress: what was removed where.
+# Keys of Erasure.progress: what was removed where, and what is still to be done.
 _WAITING: Final = "live_and_sealed"
 _CHUNKS: Final = "chunks"
+_SELECTOR: Final = "selector"  # what was asked for, sealed, until the request is finished
 _ELSEWHERE: Final = ("quarantine", "withheld", "blobs")
 _IDS_AT_ONCE: Final = 900  # in one question to Django's database; SQLite may be built to take 999 at most
 
@@ -69,6 +75,7 @@ class ForgetReport:
 
     receipts: list[Receipt]
     paths: list[Path]  # of the receipts
+    found: int | None = None  # in a dry run: examples that would be erased
 
 
 @dataclass(slots=True)
@@ -77,12 +84,16 @@ class _Findings:
 
     ids: set[str] = field(default_factory=set)
     blobs: set[str] = field(default_factory=set)
+    contents: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # see erasing.Found
     waiting: int = 0  # examples in the live database and in sealed files
     chunks: Counter[str] = field(default_factory=Counter)  # chunk -> examples
+    zips_searched: int = 0
+    chunks_searched: int = 0
 
     def add(self, found: Found, chunk: str | None = None) -> None:
         self.ids.update(found.ids)
         self.blobs |= found.blobs
+        self.contents |= found.contents
         if not found.ids:
             return
         if chunk is None:
@@ -98,6 +109,7 @@ def forget(
     conversation: str | None = None,
     ids: Sequence[str] = (),
     zip_path: Path | None = None,
+    dry_run: bool = False,
     progress: Progress = silent,
 ) -> ForgetReport:
     """Erase the examples of a user or a conversation, or those with the ids, everywhere that Gleaner keeps them.
@@ -105,20 +117,40 @@ def forget(
     That is: inbox, live database, sealed files, every chunk of every ZIP, quarantine, index, blobs that nobody else
     refers to, and the copies that were shipped. `by` says who asked. With no user, conversation or id, only what a
     killed run left is finished. A user is found under the pseudonym, too. Calls made after this began are not reached,
-    nor is what another host still keeps for itself (run `forward_captures` there first).
+    nor is what another host still keeps for itself (run `forward_captures` there first). With `dry_run` it only counts.
 
     Raises ValueError for more than one kind of selector, ArchiveBusy while another run works, ArchiveError and others
     when something cannot be changed: the request is pending then, and running this again goes on.
     """
     selections = _selections(user, conversation, ids)
+    _refuse_no_archive(zip_path)
     zip_path = (zip_path or archive_settings().zip_path).resolve()
     with only_run(sealed_folder(), zip_path), alone():
         drain_captures(progress=progress)
-        requests: list[tuple[Erasure, Selection | None]] = [(_request(asked, by), asked) for asked in selections]
-        left = _pending().exclude(pk__in=[erasure.pk for erasure, _ in requests])
-        requests = [*((erasure, None) for erasure in left), *requests]
-        receipts = [_finish(erasure, selection, zip_path, progress) for erasure, selection in requests]
-    return ForgetReport(receipts=receipts, paths=[Path(erasure.receipt) for erasure, _ in requests])
+        _refuse_incomplete(zip_path)
+        if dry_run:
+            return ForgetReport(receipts=[], paths=[], found=len(_search(selections, zip_path, progress).ids))
+        own = [_request(selection, by) for selection in selections]
+        left = _pending().exclude(pk__in=[erasure.pk for erasure in own])
+        requests = [*left, *own]
+        receipts = [_finish(erasure, zip_path, progress) for erasure in requests]
+    return ForgetReport(receipts=receipts, paths=[Path(erasure.receipt) for erasure in requests])
+
+
+def _refuse_no_archive(zip_path: Path | None) -> None:
+    if zip_path and not archive_zips(zip_path):
+        raise ArchiveError(f"There is no archive at {zip_path}. Nothing was changed; check --zip-path.")
+
+
+def _refuse_incomplete(zip_path: Path) -> None:
+    """What cannot be searched cannot be said to be forgotten."""
+    missing = sorted(missing_chunks(zip_path))
+    if missing:
+        raise ArchiveError(
+            f"The archive at {zip_path} lacks {counted(len(missing), 'chunk')} that should be there, {missing[0]} "
+            "among them, and what is in them could not be forgotten. Nothing was changed. Mount the disk or put the "
+            "ZIPs back; if they are gone for good, `manage.py rebuild_example_index` takes note of it."
+        )
 
 
 def _selections(user: str | None, conversation: str | None, ids: Sequence[str]) -> list[Selection]:
@@ -139,46 +171,60 @@ def _pending() -> QuerySet[Erasure]:
 
 
 def _request(selection: Selection, by: str) -> Erasure:
-    """The request for this: the one that a killed run left pending, or a new one."""
+    """The request for this, pending from now on: the one that a killed run left, or a new one.
+
+    Until it is finished it keeps what was asked for, sealed.
+    """
     digest = selector_hmac(selection.kind, list(selection.values))
     pending = _pending().filter(kind=selection.kind, selector_hmac=digest).first()
-    return pending or Erasure(
+    if pending:
+        return pending
+    sealed = cipher().encrypt(orjson.dumps(list(selection.values))).decode()
+    return Erasure.objects.create(
         id=f"forget-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
         kind=selection.kind,
         selector_hmac=digest,
         requested_by=by,
         requested_at=datetime.now(UTC),
+        progress={_SELECTOR: sealed},
     )
 
 
-def _finish(erasure: Erasure, selection: Selection | None, zip_path: Path, progress: Progress) -> Receipt:
+def _selection_of(erasure: Erasure) -> Selection:
+    try:
+        values = orjson.loads(cipher().decrypt(erasure.progress[_SELECTOR].encode()))
+    except InvalidToken as error:
+        raise ArchiveError(
+            f"What the pending request {erasure.pk} asks for cannot be read: SECRET_KEY is another one now. Nothing "
+            "was changed. Put the old key into SECRET_KEY_FALLBACKS and run this again."
+        ) from error
+    return Selection(erasure.kind, values)
+
+
+def _finish(erasure: Erasure, zip_path: Path, progress: Progress) -> Receipt:
     """Search, write down, remove, and say so. Each step may be repeated.
 
-    Two things come before the ids are written down. Blobs are marked, because an archive run leaves out what is written
-    down, and nobody would find any more what it referred to. What was put aside is erased, because a run that finishes
-    this one knows the ids, and not whose records they are.
+    Blobs are marked before the ids are written down, because an archive run leaves out what is written down, and nobody
+    would find any more what it referred to.
     """
-    known = _known_ids(erasure)
-    asked = [each for each in (selection, Selection("id", known)) if each and each.values]
-    findings = _search(asked, zip_path, progress)
+    selection, known = _selection_of(erasure), _known_ids(erasure)
+    findings = _search([selection, *([Selection("id", known)] if known else [])], zip_path, progress)
     _erase_put_aside(erasure, findings, _wanted(selection, [*findings.ids, *known]))
-    _write_down(erasure, findings)
+    _write_down(erasure, findings, selection)
     ids = _known_ids(erasure)
     _remove_from_archive(findings, ids, zip_path, progress)
     _remove_from_index(ids)
     _count(erasure, "blobs", sweep_marked_blobs(zip_path, progress))
     erasure.save(update_fields=["progress"])
     shipped_to = _ship(zip_path, progress)
-    if selection and selection.kind == "id":  # one that was not found may still wait in a queue elsewhere
-        _remember_forgotten(erasure, selection.values)
-    return _close(erasure, ids, shipped_to)
+    return _close(erasure, ids, findings, shipped_to)
 
 
 def _ship(zip_path: Path, progress: Progress) -> str:
     """Replace the shipped copies; the storage's alias, "" when nothing is shipped."""
     if not archive_settings().ship_to:
         return ""
-    return ship_archive(zip_path=zip_path, allow_empty=True, progress=progress).storage
+    return ship_archive(zip_path=zip_path, progress=progress).storage
 
 
 def _known_ids(erasure: Erasure) -> list[str]:
@@ -190,8 +236,10 @@ def _known_ids(erasure: Erasure) -> list[str]:
 
 
 def _search(selections: Sequence[Selection], zip_path: Path, progress: Progress) -> _Findings:
+    """Everything is unpacked once for each selection."""
     findings = _Findings()
     for selection in selections:
+        findings.zips_searched = findings.chunks_searched = 0
         findings.add(find_in_live_database(capture_settings().live_database, selection))
         with scratch_directory(capture_settings().data_dir) as scratch:
             for sealed in sealed_files():
@@ -202,8 +250,10 @@ def _search(selections: Sequence[Selection], zip_path: Path, progress: Progress)
 
 
 def _search_zip(path: Path, selection: Selection, findings: _Findings, scratch: Path, progress: Progress) -> None:
+    findings.zips_searched += 1
     with open_zip(path) as archive:
-        for member in list_chunks(archive):
+        for member in list_all_chunks(archive):
+            findings.chunks_searched += 1
             chunk = extract_chunk(archive, member, scratch, progress)
             findings.add(_find_in_file(chunk, selection, scratch), member.name)
             chunk.unlink()
@@ -214,8 +264,11 @@ def _find_in_file(path: Path, selection: Selection, scratch: Path) -> Found:
         return find_in_table(connection, table, selection)
 
 
-def _write_down(erasure: Erasure, findings: _Findings) -> None:
-    """Keep what was found before any of it is removed. What a killed run had found already counts once."""
+def _write_down(erasure: Erasure, findings: _Findings, selection: Selection) -> None:
+    """Keep what was found before any of it is removed. What a killed run had found already counts once.
+
+    Ids that were asked for are kept even if they were not found: a record may still wait in a queue elsewhere.
+    """
     known = set(_known_ids(erasure))
     waiting = max(erasure.progress.get(_WAITING, 0), findings.waiting)
     chunks = Counter(erasure.progress.get(_CHUNKS, {})) | findings.chunks  # the larger count of each
@@ -223,14 +276,26 @@ def _write_down(erasure: Erasure, findings: _Findings) -> None:
     erasure.progress = {**erasure.progress, _WAITING: waiting, _CHUNKS: dict(chunks)}
     with transaction.atomic():
         erasure.save()
-        _remember_forgotten(erasure, sorted(findings.ids - known))
+        asked_for = set(selection.values) if selection.kind == "id" else set()
+        _remember_forgotten(erasure, sorted((findings.ids | asked_for) - known), findings.contents)
 
 
-def _remember_forgotten(erasure: Erasure, ids: Sequence[str]) -> None:
-    rows = [ForgottenExample(pk=example_id, erasure=erasure.pk) for example_id in ids]
-    ForgottenExample.objects.bulk_create(
-        rows, batch_size=_IDS_AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=["erasure"]
-    )
+def _remember_forgotten(erasure: Erasure, ids: Sequence[str], contents: Mapping[str, tuple[str, str | None]]) -> None:
+    """The hashes of one that is not found this time stay as they were."""
+    hashed = ["content_hmac", "corrected_hmac"]
+    for update, some in (
+        ([*hashed, "erasure"], [example_id for example_id in ids if example_id in contents]),
+        (["erasure"], [example_id for example_id in ids if example_id not in contents]),
+    ):
+        rows = [
+            ForgottenExample(
+                pk=example_id, erasure=erasure.pk, **dict(zip(hashed, contents.get(example_id, ()), strict=False))
+            )
+            for example_id in some
+        ]
+        ForgottenExample.objects.bulk_create(
+            rows, batch_size=_IDS_AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=update
+        )
 
 
 # --- Removing --------------------------------------------------------------------------------------------------------
@@ -239,7 +304,7 @@ def _remember_forgotten(erasure: Erasure, ids: Sequence[str]) -> None:
 def _remove_from_archive(findings: _Findings, ids: list[str], zip_path: Path, progress: Progress) -> None:
     """What is live or sealed becomes a chunk without them, as an archive run has it; the ZIPs are rewritten."""
     if findings.waiting:
-        taken = archived_names(zip_path).union(path.stem for path in sealed_files())
+        taken = {*archived_names(zip_path), *(path.stem for path in sealed_files())}
         sealed = sealed_folder() / (chunk_name(datetime.now(UTC), taken) + CHUNK_SUFFIX)
         rotate_live_database(db_path=capture_settings().live_database, sealed=sealed)
         store_sealed_files(sealed_folder(), zip_path, progress=progress)
@@ -253,7 +318,7 @@ def _remove_from_archive(findings: _Findings, ids: list[str], zip_path: Path, pr
                 compresslevel=archive_settings().compresslevel,
                 progress=progress,
             )
-    remember_archive(zip_path)
+    remember_change(zip_path)
 
 
 def _remove_from_index(ids: Sequence[str]) -> None:
@@ -261,12 +326,11 @@ def _remove_from_index(ids: Sequence[str]) -> None:
         ExampleIndex.objects.filter(pk__in=ids[start : start + _IDS_AT_ONCE]).delete()
 
 
-def _wanted(selection: Selection | None, ids: Sequence[str]) -> Wanted:
-    values = selection.values if selection else []
+def _wanted(selection: Selection, ids: Sequence[str]) -> Wanted:
     return Wanted(
-        ids={*ids, *(values if selection and selection.kind == "id" else [])},
-        users=values if selection and selection.kind == "user" else [],
-        conversations=values if selection and selection.kind == "conversation" else [],
+        ids={*ids, *(selection.values if selection.kind == "id" else [])},
+        users=selection.values if selection.kind == "user" else [],
+        conversations=selection.values if selection.kind == "conversation" else [],
     )
 
 
@@ -288,8 +352,9 @@ def _count(erasure: Erasure, place: str, removed: int) -> None:
 # --- The receipt -----------------------------------------------------------------------------------------------------
 
 
-def _close(erasure: Erasure, ids: Sequence[str], shipped_to: str) -> Receipt:
+def _close(erasure: Erasure, ids: Sequence[str], findings: _Findings, shipped_to: str) -> Receipt:
     progress = erasure.progress
+    del progress[_SELECTOR]
     erasure.finished_at = datetime.now(UTC)
     receipt = Receipt(
         id=erasure.pk,
@@ -298,6 +363,7 @@ def _close(erasure: Erasure, ids: Sequence[str], shipped_to: str) -> Receipt:
         requested_by=erasure.requested_by,
         requested_at=erasure.requested_at.isoformat(),
         finished_at=erasure.finished_at.isoformat(),
+        searched={"zips": findings.zips_searched, "chunks": findings.chunks_searched},
         examples=erasure.examples,
         removed={place: progress.get(place, 0) for place in (_WAITING, *_ELSEWHERE)},
         chunks=progress.get(_CHUNKS, {}),

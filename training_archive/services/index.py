@@ -4,15 +4,17 @@ from pathlib import Path
 
 from django.db import transaction
 
+from capture_app.conf import capture_settings
 from capture_app.duckdb_files import table_comment
 from capture_app.example import TABLE
 from capture_app.index import index_examples
 from capture_app.models import ExampleIndex
 from capture_app.progress import Progress, silent
 from capture_app.services import index_live_database
-from training_archive.archive_set import archive_zips
 from training_archive.chunks import attach_chunk
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
+from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.models import ArchivedChunk
 from training_archive.reader import CHUNK, attached_chunks, reading_session
@@ -25,7 +27,11 @@ def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = 
 
     The rows indexed. What is archived is replaced in one transaction: interrupted, the index is as it was. Captures go
     on meanwhile, and drains wait; an archive run is refused.
+
+    Raises ArchiveError when a ZIP is named and there is none: the index of another would be lost.
     """
+    if zip_path and not archive_zips(zip_path):
+        raise ArchiveError(f"There is no archive at {zip_path}. Nothing was changed; check --zip-path.")
     zip_path = (zip_path or archive_settings().zip_path).resolve()
     with only_run(sealed_folder(), zip_path):
         live_generation, live_rows = index_live_database()
@@ -39,7 +45,7 @@ def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = 
 
 def _index_archive(zip_path: Path, progress: Progress) -> int:
     rows = 0
-    with reading_session() as (connection, scratch):
+    with reading_session(capture_settings().data_dir) as (connection, scratch):
         for sidecar in attached_chunks(connection, zip_path, scratch, progress):
             rows += index_examples(connection, f"{CHUNK}.{TABLE}", sidecar.generations[0])
     return rows
@@ -48,7 +54,7 @@ def _index_archive(zip_path: Path, progress: Progress) -> int:
 def _index_sealed() -> int:
     rows = 0
     for sealed in sealed_files():
-        with reading_session() as (connection, _):
+        with reading_session(capture_settings().data_dir) as (connection, _):
             attach_chunk(connection, sealed, CHUNK)
             generation = table_comment(connection, CHUNK) or sealed.stem
             rows += index_examples(connection, f"{CHUNK}.{TABLE}", generation)

@@ -12,9 +12,10 @@ from zipfile import ZipFile
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
-from training_archive.archive_set import archive_zips, read_sidecars
+from training_archive.archive_set import read_sidecars
 from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, is_chunk_name, merge, merged_name
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import remember_change
@@ -83,7 +84,7 @@ def _size(paths: Sequence[Path]) -> int:
 
 def _merge_zip(path: Path, this_month: bool, compresslevel: int, progress: Progress) -> list[Merged]:
     with scratch_directory(capture_settings().data_dir) as scratch:
-        made: list[NewChunk] = []
+        replace: dict[str, NewChunk | None] = {}
         merged: list[Merged] = []
         with open_zip(path) as archive:
             names = {member.name for member in list_chunks(archive)}
@@ -94,12 +95,11 @@ def _merge_zip(path: Path, this_month: bool, compresslevel: int, progress: Progr
                 names.add(chunk.stem)
                 sidecar = merge(files, chunk, scratch=scratch)
                 check_chunk(chunk, sidecar, scratch=scratch)
-                made.append(NewChunk(chunk, sidecar))
                 sources = [source.name for source, _ in group]
+                replace |= {**dict.fromkeys(sources), sources[0]: NewChunk(chunk, sidecar)}
                 merged.append(Merged(zip_name=path.name, chunk=sidecar, sources=sources))
-        if made:
-            gone = [name for found in merged for name in found.sources]
-            rewrite_zip(path, without=gone, chunks=made, compresslevel=compresslevel, progress=progress)
+        if replace:
+            rewrite_zip(path, replace, compresslevel=compresslevel, progress=progress)
     return merged
 
 
@@ -137,4 +137,4 @@ def _extracted(
         try:
             yield path, sidecar
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)

@@ -11,14 +11,16 @@ from capture_app.files import scratch_directory
 from capture_app.models import ExampleIndex
 from capture_app.progress import Progress, silent
 from capture_app.requeue import alone
-from training_archive.archive_set import archive_zips, read_sidecars
+from training_archive.archive_set import read_sidecars
 from training_archive.blob_sweep import has_marked_blobs, mark_blobs, sweep_marked_blobs
 from training_archive.chunks import Sidecar
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.erasing import blobs_of_chunks
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import known_chunks, remember_change
+from training_archive.removed_chunks import note_removed_chunks
 from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.zip_writer import rewrite_zip
 
@@ -139,4 +141,5 @@ def _remove(old: Found, needed: set[str], compresslevel: int, progress: Progress
                 mark_blobs(blobs_of_chunks(path, names, scratch, progress))
         for generation in _generations([sidecars]) - needed:
             ExampleIndex.objects.filter(generation=generation).delete()
-        rewrite_zip(path, without=names, compresslevel=compresslevel, progress=progress)
+        note_removed_chunks(names)
+        rewrite_zip(path, dict.fromkeys(names), compresslevel=compresslevel, progress=progress)

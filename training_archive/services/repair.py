@@ -12,9 +12,9 @@ from capture_app.conf import capture_settings
 from capture_app.files import fsync_file, scratch_directory
 from capture_app.models import ForgottenExample
 from capture_app.progress import Progress, silent
-from training_archive.archive_set import archive_zips
 from training_archive.chunks import Sidecar
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.rescue import Lost, Mended, Rescue, Rescued
@@ -22,7 +22,7 @@ from training_archive.salvage import Allowance, find_members
 from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.services.verify import STRAY, Problem, check_file
 from training_archive.zip_names import is_plain_name
-from training_archive.zip_writer import replacing
+from training_archive.zip_writer import replacing, successor_of
 
 _REPAIRED: Final = ".repaired"  # comes before the suffix of a ZIP
 _ASIDE: Final = ".damaged"  # comes behind it
@@ -74,6 +74,8 @@ def repair_archive(
     if not paths:
         raise ArchiveError(f"There is no archive at {zip_path}. Nothing was changed; check --zip-path.")
     with only_run(sealed_folder(), zip_path), scratch_directory(capture_settings().data_dir) as scratch:
+        for path in paths:
+            successor_of(_repaired_name(path)).unlink(missing_ok=True)  # of a repair that was killed
         damaged = {path: problems for path in paths if (problems := _damage(path, scratch, progress))}
         targets = _targets(list(damaged), output)
         repaired = [
@@ -93,9 +95,13 @@ def _is_harmless(problem: Problem) -> bool:
     return problem.reason == STRAY and is_plain_name(problem.member)
 
 
+def _repaired_name(path: Path) -> Path:
+    return path.with_name(f"{path.stem}{_REPAIRED}{path.suffix}")
+
+
 def _targets(damaged: Sequence[Path], output: Path | None) -> list[Path]:
     """Where the new ZIPs are to be; ArchiveError unless they can be made there and nothing is there yet."""
-    names = [path.with_name(f"{path.stem}{_REPAIRED}{path.suffix}") for path in damaged]
+    names = [_repaired_name(path) for path in damaged]
     if output is not None:
         output = output.resolve()
         if not output.is_dir() and len(damaged) > 1:

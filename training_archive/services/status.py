@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 
 from capture_app.jobs import describe
 from capture_app.models import Job
 from capture_app.services import CaptureStatus, capture_status
-from training_archive.archive_set import archive_zips, read_sidecars
+from training_archive.archive_set import read_sidecars
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError
 from training_archive.models import Erasure
 from training_archive.sealed import sealed_files
@@ -108,5 +110,12 @@ def _recorded() -> tuple[list[Job], int, str]:
     """As _zips, for the jobs and the requests to forget."""
     try:
         return list(Job.objects.all()), Erasure.objects.filter(finished_at=None).count(), ""
-    except DatabaseError as error:
-        return [], 0, f"Django's database does not say what the jobs did: {describe(error)}."
+    except (DatabaseError, ImproperlyConfigured) as error:
+        return (
+            [],
+            0,
+            (
+                f"Django's database does not say what the jobs did: {describe(error)}. If it has no tables yet, run "
+                "`manage.py migrate`."
+            ),
+        )

@@ -9,10 +9,10 @@ from typing import Final
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
-from training_archive.archive_set import archive_zips
 from training_archive.chunks import SIDECAR_SUFFIX, Sidecar, check_chunk, is_chunk_name
 from training_archive.conf import archive_settings
-from training_archive.exceptions import ArchiveDamaged
+from training_archive.dated_names import archive_zips
+from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import (
     ChunkMember,
     check_member,
@@ -55,15 +55,31 @@ def verify_archive(*, zip_path: Path | None = None, progress: Progress = silent)
     Raises ArchiveError when there is no ZIP at all.
     """
     zip_path = (zip_path or archive_settings().zip_path).resolve()
-    paths = archive_zips(zip_path) or [zip_path]  # a missing one says how to make it
-    sound: list[Sidecar] = []
-    problems: list[Problem] = []
+    checked: dict[Path, tuple[list[Sidecar], list[Problem]]] = {}
+    waiting = archive_zips(zip_path) or [zip_path]  # a missing one says how to make it
     with scratch_directory(capture_settings().data_dir) as scratch:
-        for path in paths:
-            sound_here, problems_here = check_file(path, scratch, progress)
-            sound += sound_here
-            problems += problems_here
-    return VerifyReport(zip_path=zip_path, zips=[path.name for path in paths], chunks=sound, problems=problems)
+        while waiting:
+            for path in waiting:
+                checked[path] = _check_if_there(path, zip_path, scratch, progress)
+            waiting = [path for path in archive_zips(zip_path) if path not in checked]  # rolled over meanwhile
+    return VerifyReport(
+        zip_path=zip_path,
+        zips=[path.name for path in checked],
+        chunks=list({chunk.chunk: chunk for sound, _ in checked.values() for chunk in sound}.values()),
+        problems=[problem for _, problems in checked.values() for problem in problems],
+    )
+
+
+def _check_if_there(
+    path: Path, zip_path: Path, scratch: Path, progress: Progress
+) -> tuple[list[Sidecar], list[Problem]]:
+    """Nothing when the ZIP was rolled over since it was listed: it is checked under its new name."""
+    try:
+        return check_file(path, scratch, progress)
+    except ArchiveError:
+        if path.exists() or not archive_zips(zip_path):
+            raise
+        return [], []
 
 
 def check_file(path: Path, scratch: Path, progress: Progress = silent) -> tuple[list[Sidecar], list[Problem]]:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from capture_app.files import write_atomically
 from capture_app.progress import Progress
-from training_archive.archive_set import archive_zips
+from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.shipping.blob_shipping import opened
 from training_archive.shipping.exceptions import ShippingError

@@ -3,13 +3,16 @@
 {
   "version": 1,
   "shipped_at": "2026-11-21T11:00:07+00:00",
-  "files": [{"name": "llm_training_dataset.zip", "size": 4096, "sha256": "...", "chunks": ["llm_training_chunk_..."]}],
+  "files": [{"name": "llm_training_dataset.zip", "size": 4096, "sha256": "...", "chunks": ["llm_training_chunk_..."],
+             "merged": {"llm_training_chunk_...": ["llm_training_chunk_...", "llm_training_chunk_..."]}}],
   "blobs": {"count": 2, "bytes": 300000,
             "listing": {"name": "llm_training_dataset.blobs-0123456789abcdef.txt", "size": 150, "sha256": "..."}},
-  "unsettled": {"files": [], "listings": []}
+  "unsettled": {"files": [], "listings": []},
+  "gone": ["llm_training_chunk_..."]
 }
 
-`files` has the oldest ZIP first. The listing is an object of its own, with a line `<SHA-256> <size>` for each blob, in
+`files` has the oldest ZIP first; `merged` says of a chunk that was merged which ones it was merged from. `gone` names
+chunks that earlier manifests had and that are no longer there on purpose: merged, pruned, or forgotten. The listing is an object of its own, with a line `<SHA-256> <size>` for each blob, in
 ascending order; it bears its own hash in its name, so that the old and the new one stand beside each other. `unsettled`
 is not part of the archive: it names what a ship that is at work, or was interrupted, may have put there or has yet to
 delete. So whatever was shipped is named by the manifest that is there, and nothing stays when it is to go.
@@ -31,6 +34,7 @@ from training_archive.shipping.exceptions import ManifestRefused
 VERSION: Final = 1
 LARGEST_MANIFEST: Final = 64 * 2**20  # bytes; a chunk a day for a century has 2 MB
 _MOST_FILES: Final = 100_000
+_MOST_GONE: Final = 500_000  # the youngest are kept
 _LARGEST: Final = 2**50  # bytes of one file or of all blobs; what claims more lies
 _BLOB = re.compile(rf"{FOLDER}/[0-9a-f]{{2}}/[0-9a-f]{{64}}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -50,6 +54,11 @@ class ShippedFile(ShippedObject):
     """A ZIP of the archive."""
 
     chunks: tuple[str, ...]
+    merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # chunk -> those it was merged from
+
+    def sources(self, chunk: str) -> tuple[str, ...]:
+        """The chunks, as they were archived, whose examples are in this one."""
+        return self.merged.get(chunk, (chunk,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,7 @@ class Manifest:
     files: tuple[ShippedFile, ...] = ()  # the oldest first
     blobs: ShippedBlobs = field(default_factory=ShippedBlobs)
     unsettled: Unsettled = field(default_factory=Unsettled)
+    gone: frozenset[str] = frozenset()  # chunks that are no longer there on purpose
 
     def to_json(self) -> bytes:
         values = {
@@ -85,6 +95,7 @@ class Manifest:
             "files": self.files,
             "blobs": self.blobs,
             "unsettled": self.unsettled,
+            "gone": sorted(self.gone)[-_MOST_GONE:],  # the time is in the name
         }
         return orjson.dumps(values, option=orjson.OPT_INDENT_2)
 
@@ -93,7 +104,7 @@ class Manifest:
         """Raises ManifestRefused, with the reason, unless every value is one that a manifest of ours may have."""
         try:
             return cls._from_values(orjson.loads(content), names)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ManifestRefused(
                 f"{names.manifest} in the storage is refused: {error!r}. Nothing was fetched from it, and nothing here "
                 "was changed. Ship the archive again, or look who else writes there."
@@ -114,6 +125,7 @@ class Manifest:
             files=files,
             blobs=_blobs(values["blobs"], names),
             unsettled=_unsettled(values["unsettled"], names),
+            gone=frozenset(_chunks(values.get("gone", []), _MOST_GONE)),
         )
 
 
@@ -149,11 +161,21 @@ def blob_name(sha256: str) -> str:
 
 def _file(entry: Mapping[str, Any], names: Names) -> ShippedFile:
     name = _zip_name(entry["name"], names)
-    chunks = tuple(map(_text, _list(entry["chunks"], _MOST_FILES)))
+    chunks = _chunks(entry["chunks"], _MOST_FILES)
+    merged = {chunk: _chunks(sources, _MOST_FILES) for chunk, sources in entry.get("merged", {}).items()}
+    if not set(merged) <= set(chunks):
+        raise ValueError("it says of a chunk that is not there what it was merged from")
+    return ShippedFile(
+        name=name, size=_number(entry["size"]), sha256=_hash(entry["sha256"]), chunks=chunks, merged=merged
+    )
+
+
+def _chunks(values: Any, most: int) -> tuple[str, ...]:
+    chunks = tuple(map(_text, _list(values, most)))
     odd = next((chunk for chunk in chunks if not is_chunk_name(chunk)), None)
     if odd is not None:
         raise ValueError(f"{odd!r:.100} is no name of a chunk")
-    return ShippedFile(name=name, size=_number(entry["size"]), sha256=_hash(entry["sha256"]), chunks=chunks)
+    return chunks
 
 
 def _zip_name(value: Any, names: Names) -> str:

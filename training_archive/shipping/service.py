@@ -9,6 +9,7 @@ object newer than the manifest says, notices, and asks again.
 
 import logging
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,17 +23,22 @@ from capture_app.files import scratch_directory
 from capture_app.jobs import describe, job, only_run
 from capture_app.models import Job
 from capture_app.progress import Progress, silent
-from training_archive.archive_set import archive_zips, open_archive
+from training_archive.archive_set import open_archive
+from training_archive.chunks import is_chunk_name
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
+from training_archive.exceptions import ArchiveDamaged
+from training_archive.removed_chunks import forget_noted, removed_chunks
 from training_archive.shipping.blob_lists import BlobListing
 from training_archive.shipping.blob_shipping import BlobShipment
 from training_archive.shipping.exceptions import ManifestRefused, NotInStorage, SetChanged, ShippingError
+from training_archive.shipping.losses import Losses
 from training_archive.shipping.manifest import Manifest, Names, ShippedBlobs, ShippedFile, Unsettled
 from training_archive.shipping.reading import read_listing, read_manifest
 from training_archive.shipping.sources import Fingerprint, Source
 from training_archive.shipping.stores import open_store
 from training_archive.shipping.stores.base import Store
-from training_archive.zip_archive import list_chunks
+from training_archive.zip_archive import list_chunks, read_sidecar
 
 logger = logging.getLogger("training_archive")
 
@@ -63,6 +69,7 @@ class _Zip:
     source: Source
     print_: Fingerprint
     chunks: tuple[str, ...]
+    merged: Mapping[str, tuple[str, ...]]  # chunk -> those it was merged from
 
     @property
     def name(self) -> str:
@@ -70,23 +77,25 @@ class _Zip:
 
     @property
     def entry(self) -> ShippedFile:
-        return ShippedFile(name=self.name, size=self.print_.size, sha256=self.print_.sha256, chunks=self.chunks)
+        size, sha256 = self.print_.size, self.print_.sha256
+        return ShippedFile(name=self.name, size=size, sha256=sha256, chunks=self.chunks, merged=self.merged)
 
 
 def ship_archive(
     *,
     zip_path: Path | None = None,
     recheck: bool = False,
-    allow_empty: bool = False,
+    allow_loss: bool = False,
     progress: Progress = silent,
 ) -> ShipReport:
     """Bring the storage SHIP_TO up to what is here; an interrupted run is taken up where it was.
 
-    `recheck` reads back all that is there and sends again what is wrong. `allow_empty` ships an archive without any
-    ZIP, which empties the copy; else that is refused, for a folder that is not mounted looks the same.
+    `recheck` reads back all that is there and sends again what is wrong. The copy loses what was merged, pruned or
+    forgotten here. Other chunks of it that are not here are refused, for a folder that is not mounted looks the same,
+    unless `allow_loss` says that they are to go. With no archive, neither here nor there, nothing is done.
 
-    Raises JobBusy while another run ships, ArchiveError when there is no archive, ArchiveDamaged when a ZIP of it is
-    unreadable, ShippingError when the storage refuses or stays away. Nothing here is ever changed.
+    Raises JobBusy while another run ships, ArchiveDamaged when a ZIP is unreadable, ShippingError when the copy would
+    lose chunks, or the storage refuses or stays away. No ZIP here is ever changed.
     """
     started = time.monotonic()
     conf = archive_settings()
@@ -99,9 +108,9 @@ def ship_archive(
     with only_run(SHIP), job(SHIP, recorded=zip_path == usual) as run:
         run.started()
         store = open_store(conf.ship_to, conf.ship_prefix)
-        with _open_zips(zip_path, store, allow_empty, progress) as zips:
+        with _open_zips(zip_path, store, progress) as zips:
             shipment = _Shipment(store, Names(zip_path), zips, recheck, progress)
-            shipment.ship()
+            shipment.ship(allow_loss)
             run.notes = {_FINGERPRINTS: {zip_.name: _note(zip_) for zip_ in zips}}
         report = ShipReport(
             storage=conf.ship_to, **shipment.facts, bytes_sent=store.bytes_sent, seconds=time.monotonic() - started
@@ -143,9 +152,9 @@ def _log(report: ShipReport) -> None:
 
 
 @contextmanager
-def _open_zips(zip_path: Path, store: Store, allow_empty: bool, progress: Progress) -> Iterator[list[_Zip]]:
+def _open_zips(zip_path: Path, store: Store, progress: Progress) -> Iterator[list[_Zip]]:
     """The set as it is at one moment, oldest first."""
-    if allow_empty and not archive_zips(zip_path):
+    if not archive_zips(zip_path):
         yield []
         return
     known = _remembered()
@@ -155,8 +164,21 @@ def _open_zips(zip_path: Path, store: Store, allow_empty: bool, progress: Progre
             assert archive.fp is not None  # noqa: S101  it is open
             source = Source(Path(str(archive.filename)).name, archive.fp.fileno())
             chunks = tuple(member.name for member in list_chunks(archive))
-            zips.append(_Zip(source, _fingerprint(source, store, known, progress), chunks))
+            zips.append(_Zip(source, _fingerprint(source, store, known, progress), chunks, _merged(archive)))
         yield zips
+
+
+def _merged(archive: zipfile.ZipFile) -> dict[str, tuple[str, ...]]:
+    """What the sidecars say of chunks that were merged. Of a damaged one nothing is known; the ZIP goes as it is."""
+    found = {}
+    for member in list_chunks(archive):
+        try:
+            sources = [source["chunk"] for source in read_sidecar(archive, member).merged_from]
+        except ArchiveDamaged:
+            continue
+        if sources:
+            found[member.name] = tuple(filter(is_chunk_name, sources))
+    return found
 
 
 def _fingerprint(source: Source, store: Store, known: Mapping[str, Any], progress: Progress) -> Fingerprint:
@@ -186,7 +208,7 @@ class _Shipment:
     """One run, from what the storage has to what it shall have."""
 
     def __init__(self, store: Store, names: Names, zips: Sequence[_Zip], recheck: bool, progress: Progress) -> None:
-        self.facts: dict[str, Any] = {}  # for the report
+        self.facts: dict[str, Any] = {}  # for the report, but for zips
         self._store = store
         self._names = names
         self._zips = zips

@@ -18,6 +18,7 @@ from capture_app.blobs import (
     Blob,
     BlobExtractor,
     blob_path,
+    bring_back_blobs,
     referenced_blobs,
     remove_blobs,
     store_blobs,
@@ -364,20 +365,11 @@ def test_a_blob_that_is_not_there_is_not_removed(data_dir: Path) -> None:
     assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 0
 
 
-def test_a_blob_that_a_killed_run_had_moved_aside_is_removed_by_the_next(data_dir: Path) -> None:
-    path = stored_at(data_dir, NOW - 1)
-    path.rename(path.with_name(f".{path.name}.leaving"))
-
-    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 1
-
-    assert files(data_dir) == {}
-
-
-def test_a_blob_that_a_killed_run_had_moved_aside_and_somebody_used_comes_back(data_dir: Path) -> None:
+def test_a_blob_that_a_killed_run_had_moved_aside_is_brought_back(data_dir: Path) -> None:
     path = stored_at(data_dir, NOW)
     path.rename(path.with_name(f".{path.name}.leaving"))
 
-    assert remove_blobs(data_dir, [HASH], unused_since=NOW) == 0
+    bring_back_blobs(data_dir, [HASH, "0" * 64])
 
     assert files(data_dir) == {f"{HASH[:2]}/{HASH}": CONTENT}
 

@@ -1,5 +1,6 @@
 """What the tests of the archive share."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from capture_app import call_llm
+from tests.unit.training_archive.material import row, write_archive
 from training_archive.services import archive_training_data
 
 _HOLD_LOCK = """
@@ -81,3 +83,17 @@ def two_chunks(capture_calls: Callable[..., list[str]], zip_path: Path) -> Path:
         capture_calls(count)
         archive_training_data()
     return zip_path
+
+
+@pytest.fixture(scope="module")
+def two_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("two") / "archive.zip"
+    write_archive(path, [row("a"), row("b")], [row("c", task="other")])
+    return path
+
+
+@pytest.fixture
+def damaged(two_made: Path, tmp_path: Path) -> Path:
+    """A copy of the ZIP of two chunks, for a test to damage."""
+    (tmp_path / "zips").mkdir()
+    return Path(shutil.copy(two_made, tmp_path / "zips" / "archive.zip"))

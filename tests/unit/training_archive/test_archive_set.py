@@ -22,14 +22,8 @@ from tests.unit.training_archive.material import (
     write_archive,
 )
 from training_archive import archive_set
-from training_archive.archive_set import (
-    archive_zips,
-    dated_zips,
-    is_name_in_set,
-    open_archive,
-    read_sidecars,
-    roll_over,
-)
+from training_archive.archive_set import open_archive, read_sidecars
+from training_archive.dated_names import archive_zips, dated_zips, is_name_in_set, roll_over
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.reader import iter_chunks, iter_examples
 from training_archive.zip_archive import list_chunks, open_zip

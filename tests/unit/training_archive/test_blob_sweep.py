@@ -18,9 +18,9 @@ from capture_app.services import drain_captures
 from tests.unit.training_archive.conftest import Killed
 from tests.unit.training_archive.material import row, write_archive, write_database
 from training_archive import blob_sweep
-from training_archive.archive_set import roll_over
 from training_archive.blob_sweep import has_marked_blobs, mark_blobs, sweep_marked_blobs
 from training_archive.chunks import PREFIX
+from training_archive.dated_names import roll_over
 from training_archive.exceptions import ArchiveDamaged
 from training_archive.services import archive_training_data
 

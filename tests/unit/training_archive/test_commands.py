@@ -13,8 +13,7 @@ from django.core.management import CommandError, call_command
 from capture_app.metrics import count_capture_failure
 from capture_app.models import ExampleIndex
 from tests.unit.training_archive.material import rewrite_member, row, write_database
-from training_archive.management.archive_command import human_size
-from training_archive.management.archive_command import age
+from training_archive.management.archive_command import age, human_size
 from training_archive.management.commands.archive_status import _job_line
 from training_archive.reader import iter_chunks, iter_examples
 from training_archive.services import archive_status, archive_training_data

@@ -106,7 +106,8 @@ def test_the_chunks_say_that_something_was_taken_out(everywhere: dict[str, list[
 
 @pytest.mark.parametrize("selector", ["conversation", "ids"])
 def test_a_conversation_or_single_examples_are_erased(everywhere: dict[str, list[str]], selector: str) -> None:
-    chosen: dict[str, Any] = {"conversation": {"conversation": "of ada"}, "ids": {"ids": everywhere["ada"]}}[selector]
+    choices: dict[str, dict[str, Any]] = {"conversation": {"conversation": "of ada"}, "ids": {"ids": everywhere["ada"]}}
+    chosen = choices[selector]
 
     [receipt] = forget(**chosen, by="tester").receipts
 
@@ -319,7 +320,7 @@ STEPS = (
     "rotate_live_database",
     "store_sealed_files",
     "rewrite_without",
-    "remember_archive",
+    "remember_change",
     "_remove_from_index",
     "erase_quarantined",
     "erase_withheld",
@@ -382,12 +383,53 @@ def test_after_a_kill_a_run_without_a_request_finishes_too(
     assert not Erasure.objects.filter(finished_at=None).exists()
 
 
-def test_a_run_that_is_killed_while_it_searches_has_begun_nothing(
+def test_a_run_that_is_killed_while_it_searches_is_pending_and_can_be_finished_by_anybody(
     everywhere: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forgetting, "_write_down", lambda *args: (_ for _ in ()).throw(Killed))
-    with pytest.raises(Killed):
+    with monkeypatch.context() as patched:
+        patched.setattr(forgetting, "_search", lambda *args: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            forget(user="ada", by="tester")
+    assert not ForgottenExample.objects.exists()
+    assert "ada" not in str(Erasure.objects.values())
+
+    [receipt] = forget(by="somebody else").receipts
+
+    assert (receipt.examples, receipt.requested_by) == (5, "tester")
+    assert "selector" not in Erasure.objects.get().progress
+
+
+def test_a_pending_request_that_no_key_opens_is_told(
+    everywhere: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(forgetting, "_search", lambda *args: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            forget(user="ada", by="tester")
+    settings.SECRET_KEY = "another"
+
+    with pytest.raises(ArchiveError, match="SECRET_KEY_FALLBACKS"):
+        forget(by="tester")
+
+
+def test_a_dry_run_counts_and_changes_nothing(everywhere: dict[str, list[str]], zip_path: Path) -> None:
+    before = zip_path.read_bytes()
+
+    assert forget(user="ada", by="tester", dry_run=True).found == 5
+
+    assert zip_path.read_bytes() == before
+    assert not Erasure.objects.exists()
+
+
+def test_an_archive_that_is_not_there_cannot_be_said_to_have_forgotten(
+    everywhere: dict[str, list[str]], zip_path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ArchiveError, match="check --zip-path"):
+        forget(user="ada", by="tester", zip_path=tmp_path / "missing.zip")
+    aside = zip_path.rename(tmp_path / "aside.zip")
+
+    with pytest.raises(ArchiveError, match="lacks 2 chunks that should be there"):
         forget(user="ada", by="tester")
 
-    assert not Erasure.objects.exists()
-    assert not ForgottenExample.objects.exists()
+    aside.rename(zip_path)
+    assert forget(user="ada", by="tester").receipts[0].examples == 5

@@ -12,7 +12,7 @@ import pytest
 from capture_app.models import ExampleIndex
 from tests.unit.training_archive.conftest import Killed
 from tests.unit.training_archive.material import change_sidecar, files_below, row, write_database
-from training_archive.archive_set import archive_zips, dated_zips, roll_over
+from training_archive.dated_names import archive_zips, dated_zips, roll_over
 from training_archive.models import ArchivedChunk, ArchivedGeneration
 from training_archive.reader import iter_chunks, iter_examples, load_into
 from training_archive.services import archive as archive_module

@@ -233,7 +233,7 @@ def new_chunk(folder: Path, content: bytes, name: str) -> NewChunk:
 def test_what_is_taken_out_is_gone_and_all_else_stays(three: Path) -> None:
     before = members_of(three)
 
-    rewrite_zip(three, without=[NEW_NAME], compresslevel=1)
+    rewrite_zip(three, {NEW_NAME: None}, compresslevel=1)
 
     assert members_of(three) == {name: content for name, content in before.items() if not name.startswith(NEW_NAME)}
     with zipfile.ZipFile(three) as opened:
@@ -242,17 +242,36 @@ def test_what_is_taken_out_is_gone_and_all_else_stays(three: Path) -> None:
     assert NEW[:1000] not in three.read_bytes()
 
 
-def test_a_chunk_takes_the_place_of_others_in_the_order_of_names(three: Path, tmp_path: Path) -> None:
+def test_a_chunk_takes_the_place_of_others(three: Path, tmp_path: Path) -> None:
     replacement = new_chunk(tmp_path, b"one for two", f"{NAME}-22")
 
-    rewrite_zip(three, without=[OLD_NAME, NEW_NAME], chunks=[replacement], compresslevel=1)
+    rewrite_zip(three, {OLD_NAME: replacement, NEW_NAME: None}, compresslevel=1)
 
     with open_zip(three) as opened:
         assert [member.name for member in list_chunks(opened)] == [f"{NAME}-22", THIRD_NAME]
 
 
+def test_a_chunk_does_not_take_the_name_of_one_that_stays(three: Path, tmp_path: Path) -> None:
+    before = three.read_bytes()
+
+    with pytest.raises(ArchiveDamaged, match="holds another chunk"):
+        rewrite_zip(three, {OLD_NAME: new_chunk(tmp_path, b"else", THIRD_NAME)}, compresslevel=1)
+
+    assert three.read_bytes() == before
+
+
+def test_the_file_behind_a_link_is_rewritten(three: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.zip"
+    link.symlink_to(three)
+
+    rewrite_zip(link, {NEW_NAME: None}, compresslevel=1)
+
+    assert link.is_symlink()
+    assert f"{NEW_NAME}.duckdb" not in members_of(three)
+
+
 def test_a_chunk_may_be_replaced_under_its_own_name(three: Path, tmp_path: Path) -> None:
-    rewrite_zip(three, without=[NEW_NAME], chunks=[new_chunk(tmp_path, b"less", NEW_NAME)], compresslevel=1)
+    rewrite_zip(three, {NEW_NAME: new_chunk(tmp_path, b"less", NEW_NAME)}, compresslevel=1)
 
     assert members_of(three)[f"{NEW_NAME}.duckdb"] == b"less"
     with open_zip(three) as opened:
@@ -261,7 +280,7 @@ def test_a_chunk_may_be_replaced_under_its_own_name(three: Path, tmp_path: Path)
 
 
 def test_a_zip_in_which_nothing_is_left_is_removed(archive: Path) -> None:
-    rewrite_zip(archive, without=[OLD_NAME], compresslevel=1)
+    rewrite_zip(archive, {OLD_NAME: None}, compresslevel=1)
 
     assert files_below(archive.parent) == set()
 
@@ -269,7 +288,7 @@ def test_a_zip_in_which_nothing_is_left_is_removed(archive: Path) -> None:
 def test_a_rewritten_zip_can_be_appended_to_and_unzipped(
     three: Path, tmp_path: Path, needs: Callable[[str], str]
 ) -> None:
-    rewrite_zip(three, without=[OLD_NAME], compresslevel=1)
+    rewrite_zip(three, {OLD_NAME: None}, compresslevel=1)
     append_bytes(three, OLD, name=f"{NAME}-4")
 
     subprocess.run([needs("unzip"), "-q", "-t", three], check=True)
@@ -283,7 +302,7 @@ def test_a_member_written_as_a_stream_is_copied_with_what_follows_it(tmp_path: P
             streamed.writestr(f"{name}.duckdb", OLD)
             streamed.writestr(f"{name}.json", sidecar_of(OLD, name=name).to_json())
 
-    rewrite_zip(path, without=[OLD_NAME], compresslevel=1)
+    rewrite_zip(path, {OLD_NAME: None}, compresslevel=1)
 
     assert members_of(path)[f"{NEW_NAME}.duckdb"] == OLD
 
@@ -301,7 +320,7 @@ def test_a_rewrite_that_fails_leaves_the_zip_and_nothing_else(
     with monkeypatch.context() as patched:
         patched.setattr(*operation, no_space)
         with pytest.raises(ArchiveError, match=r"No space left on device.*everything in it is as it was"):
-            rewrite_zip(three, without=[OLD_NAME], compresslevel=1)
+            rewrite_zip(three, {OLD_NAME: None}, compresslevel=1)
 
     assert three.read_bytes() == before
     assert files_below(three.parent) == {three.name}
@@ -314,15 +333,15 @@ def test_members_that_overlap_are_not_copied(three: Path, tmp_path: Path) -> Non
     before = three.read_bytes()
 
     with pytest.raises(ArchiveDamaged, match="It was not changed"):
-        rewrite_zip(three, without=[THIRD_NAME], compresslevel=1)
+        rewrite_zip(three, {THIRD_NAME: None}, compresslevel=1)
 
     assert three.read_bytes() == before
 
 
 def test_what_killed_runs_left_beside_the_zips_is_removed(three: Path) -> None:
-    for name in (".archive.zip.appending", ".archive-20260101.zip.appending", ".another.zip.appending"):
+    for name in (".archive.zip.appending", ".archive-20260101.zip.appending", ".archive_other.zip.appending"):
         three.with_name(name).write_bytes(b"half a copy")
 
     remove_unfinished(three)
 
-    assert files_below(three.parent) == {three.name, ".another.zip.appending"}
+    assert files_below(three.parent) == {three.name, ".archive_other.zip.appending"}

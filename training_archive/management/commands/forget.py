@@ -30,6 +30,7 @@ class Command(ArchiveCommand):
         who.add_argument("--conversation", help="the conversation_id of the examples")
         who.add_argument("--id", action="append", dest="ids", default=[], help="an example's id; may be repeated")
         who.add_argument("--verify", type=Path, metavar="RECEIPT", help="say whether a receipt is as it was signed")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be erased")
         parser.add_argument("--by", default="", help="who asks, for the receipt; default: the user of this shell")
 
     def call(self, progress: Progress, options: dict[str, Any]) -> ForgetReport:
@@ -42,6 +43,7 @@ class Command(ArchiveCommand):
                 ids=options["ids"],
                 by=options["by"] or _shell_user(),
                 zip_path=options["zip_path"],
+                dry_run=options["dry_run"],
                 progress=progress,
             )
         except ValueError as error:
@@ -51,20 +53,27 @@ class Command(ArchiveCommand):
         return BUSY if isinstance(error, ArchiveBusy | JobBusy) else 1
 
     def show(self, result: ForgetReport) -> None:
-        if not result.receipts:
+        if result.found is not None:
+            self.stdout.write(f"Would erase {counted(result.found, 'example')}. Nothing was changed.")
+        elif not result.receipts:
             self.stdout.write("No request was left to finish. Name a --user, a --conversation or an --id to forget.")
         for receipt, path in zip(result.receipts, result.paths, strict=True):
             self._show(receipt, path)
 
     def _show(self, receipt: Receipt, path: Path) -> None:
         put_aside = receipt.removed["quarantine"] + receipt.removed["withheld"]
-        self.stdout.write(
-            f"Forgot {counted(receipt.examples, 'example')} ({receipt.kind}, asked for by {receipt.requested_by} at "
-            f"{receipt.requested_at}): {counted(len(receipt.chunks), 'chunk')} rewritten, "
-            f"{counted(put_aside, 'record')} put aside and {counted(receipt.removed['blobs'], 'blob')} removed."
-        )
+        searched = f"{counted(receipt.searched['chunks'], 'chunk')} in {counted(receipt.searched['zips'], 'ZIP')}"
+        if receipt.examples or put_aside:
+            self.stdout.write(
+                f"Forgot {counted(receipt.examples, 'example')} ({receipt.kind}, asked for by {receipt.requested_by} "
+                f"at {receipt.requested_at}): {counted(len(receipt.chunks), 'chunk')} rewritten, "
+                f"{counted(put_aside, 'record')} erased from quarantine, {counted(receipt.removed['blobs'], 'blob')} "
+                f"removed. Searched {searched}."
+            )
+        else:
+            self.stdout.write(f"No example matches ({receipt.kind}); nothing had to be erased. Searched {searched}.")
         if receipt.shipped_to:
-            self.stdout.write(f"The copies in the storage {receipt.shipped_to!r} were replaced.")
+            self.stdout.write(f"The copies in the storage {receipt.shipped_to!r} are up to date.")
         for made in receipt.made_from_them:
             number = "an unknown number" if made["examples"] is None else f"{made['examples']:,}"
             self.stdout.write(f"Still holds {number} of them: {made['kind']} {made['name']}. Make it anew.")

@@ -30,7 +30,9 @@ class Command(ArchiveCommand):
 
     def show(self, result: MergeReport) -> None:
         if not result.merged:
-            self.stdout.write("No month has chunks to merge; nothing was changed.")
+            self.stdout.write(
+                "No ZIP has several chunks of a month that is over; nothing was changed. --this-month takes this one too."
+            )
             return
         for merged in result.merged:
             self.stdout.write(

@@ -5,11 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from capture_app.exceptions import JobBusy
 from capture_app.management.service_command import BUSY
 from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_archive.exceptions import ArchiveBusy
-from training_archive.management.archive_command import ArchiveCommand, age, human_size
+from training_archive.management.archive_command import ArchiveCommand, days, human_size
 from training_archive.services import PruneReport, prune_archive
 
 
@@ -22,7 +23,7 @@ class Command(ArchiveCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--older-than", type=age, required=True, metavar="AGE", help="for example 400d")
+        parser.add_argument("--older-than", type=days, required=True, metavar="AGE", help="400d, 2y; at least 1d")
         parser.add_argument("--yes", action="store_true", help="remove them; without this nothing is changed")
 
     def call(self, progress: Progress, options: dict[str, Any]) -> PruneReport:
@@ -32,7 +33,7 @@ class Command(ArchiveCommand):
         )
 
     def exit_code(self, error: Exception) -> int:
-        return BUSY if isinstance(error, ArchiveBusy) else 1
+        return BUSY if isinstance(error, ArchiveBusy | JobBusy) else 1
 
     def show(self, result: PruneReport) -> None:
         for chunk in result.chunks:

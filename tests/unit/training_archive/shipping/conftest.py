@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.training_archive.shipping.material import add_chunk
-from training_archive.archive_set import roll_over
+from training_archive.dated_names import roll_over
 from training_archive.shipping.fetching import FetchReport, fetch_archive
 from training_archive.shipping.retries import Backoff
 
