@@ -26,5 +26,6 @@ class DatasetExportAdmin(ReadOnlyAdmin):
 class ErasureAdmin(ReadOnlyAdmin):
     list_display = ("id", "kind", "examples", "requested_by", "requested_at", "finished_at")
     list_filter = ("kind",)
+    exclude = ("progress",)  # the receipt has it in words
     search_fields = ("id", "requested_by")
     date_hierarchy = "requested_at"

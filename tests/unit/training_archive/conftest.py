@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from capture_app import call_llm
-from tests.unit.training_archive.material import row, write_archive
+from tests.unit.training_archive.material import OLD, OLD_NAME, append_bytes, row, write_archive
 from training_archive.services import archive_training_data
 
 _HOLD_LOCK = """
@@ -97,3 +98,24 @@ def damaged(two_made: Path, tmp_path: Path) -> Path:
     """A copy of the ZIP of two chunks, for a test to damage."""
     (tmp_path / "zips").mkdir()
     return Path(shutil.copy(two_made, tmp_path / "zips" / "archive.zip"))
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command as the shell would; its standard output."""
+
+    def run(*arguments: str | Path) -> str:
+        capsys.readouterr()
+        call_command(*map(str, arguments))
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A ZIP that holds one chunk."""
+    path = tmp_path / "zip" / "archive.zip"
+    path.parent.mkdir()
+    append_bytes(path, OLD, name=OLD_NAME)
+    return path

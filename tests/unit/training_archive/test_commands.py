@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from capture_app.metrics import count_capture_failure
 from capture_app.models import ExampleIndex
 from tests.unit.training_archive.material import rewrite_member, row, write_database
+from tests.unit.training_archive.running import failure
 from training_archive.management.archive_command import age, human_size
 from training_archive.management.commands.archive_status import _job_line
 from training_archive.reader import iter_chunks, iter_examples
@@ -22,24 +23,6 @@ pytestmark = pytest.mark.django_db
 
 Calls = Callable[..., list[str]]
 Command = Callable[..., str]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command as the shell would; its standard output."""
-
-    def run(*arguments: str | Path) -> str:
-        capsys.readouterr()
-        call_command(*map(str, arguments))
-        return capsys.readouterr().out
-
-    return run
-
-
-def failure(*arguments: str | Path) -> CommandError:
-    with pytest.raises(CommandError) as failed:
-        call_command(*map(str, arguments))
-    return failed.value
 
 
 # --- archive_training_data -------------------------------------------------------------------------------------------

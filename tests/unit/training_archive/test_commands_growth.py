@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from tests.unit.training_archive.material import row, write_database
+from tests.unit.training_archive.running import failure
 from training_archive.dated_names import dated_zips
 from training_archive.reader import iter_chunks, iter_examples
 from training_archive.services import archive_training_data
@@ -19,24 +19,6 @@ pytestmark = pytest.mark.django_db
 
 Calls = Callable[..., list[str]]
 Command = Callable[..., str]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command as the shell would; its standard output."""
-
-    def run(*arguments: str | Path) -> str:
-        capsys.readouterr()
-        call_command(*map(str, arguments))
-        return capsys.readouterr().out
-
-    return run
-
-
-def failure(*arguments: str | Path) -> CommandError:
-    with pytest.raises(CommandError) as failed:
-        call_command(*map(str, arguments))
-    return failed.value
 
 
 @pytest.fixture

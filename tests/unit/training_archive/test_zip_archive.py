@@ -15,7 +15,6 @@ from tests.unit.training_archive.material import (
     NEW_NAME,
     OLD,
     OLD_NAME,
-    append_bytes,
     files_below,
     sidecar_of,
 )
@@ -29,16 +28,6 @@ from training_archive.zip_archive import (
     open_zip,
     read_sidecar,
 )
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """A ZIP that holds one chunk."""
-    path = tmp_path / "zip" / "archive.zip"
-    path.parent.mkdir()
-    append_bytes(path, OLD, name=OLD_NAME)
-    return path
-
 
 # --- Reading ---------------------------------------------------------------------------------------------------------
 

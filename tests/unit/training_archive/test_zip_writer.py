@@ -26,16 +26,6 @@ from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import check_member, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, append_chunk, remove_unfinished, rewrite_zip
 
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """A ZIP that holds one chunk."""
-    path = tmp_path / "zip" / "archive.zip"
-    path.parent.mkdir()
-    append_bytes(path, OLD, name=OLD_NAME)
-    return path
-
-
 # --- Appending -------------------------------------------------------------------------------------------------------
 
 
