@@ -84,12 +84,18 @@ def training_data_dir() -> Path:
 
 def ship_folder() -> str:
     """`SHIP_FOLDER`: a folder, on another disk or mounted from elsewhere, that gets a copy of the archive."""
-    return str(_env.str("SHIP_FOLDER", default=""))
+    given = str(_env.str("SHIP_FOLDER", default=""))
+    return str((BASE_DIR / given).resolve()) if given else ""
 
 
 def ship_bucket() -> str:
     """`SHIP_BUCKET`: an S3 bucket that does. boto3 takes keys, region and endpoint from its AWS_ variables."""
-    return str(_env.str("SHIP_BUCKET", default=""))
+    given = str(_env.str("SHIP_BUCKET", default=""))
+    if given and ship_folder():
+        raise ImproperlyConfigured(
+            "SHIP_FOLDER and SHIP_BUCKET are both set, and there is one copy; unset one of them."
+        )
+    return given
 
 
 def ship_prefix() -> str:

@@ -16,7 +16,7 @@ from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.progress import Progress
 from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, Sidecar, attach_chunk, check_chunk, compact
 from training_archive.exports.annotations import CORRECTION, correction
-from training_archive.removed_chunks import note_removed_chunks
+from training_archive.removed_chunks import names_of, note_removed_chunks
 from training_archive.zip_archive import check_member, extract_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
 
@@ -46,8 +46,8 @@ class Found:
 
     ids: list[str]
     blobs: set[str]  # hashes that they refer to
-    # By id: the keyed hash of what was asked and answered, and that with the corrected answer where there is one.
-    contents: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    # By id: the keyed hash of what was asked and answered, and that with the corrected answer, "" where there is none.
+    contents: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def find_in_table(connection: DuckDBPyConnection, table: str, selection: Selection) -> Found:
@@ -66,9 +66,9 @@ def find_in_table(connection: DuckDBPyConnection, table: str, selection: Selecti
     return found
 
 
-def _hashes(system: str | None, prompt: str | None, answer: str | None, corrected: str | None) -> tuple[str, str | None]:
+def _hashes(system: str | None, prompt: str | None, answer: str | None, corrected: str | None) -> tuple[str, str]:
     asked = system or "", prompt or ""
-    return content_hmac(*asked, answer or ""), content_hmac(*asked, corrected) if corrected else None
+    return content_hmac(*asked, answer or ""), content_hmac(*asked, corrected) if corrected else ""
 
 
 def find_in_live_database(path: Path, selection: Selection) -> Found:
@@ -126,6 +126,7 @@ def rewrite_without(
     """
     lost: dict[str, int] = {}
     replace: dict[str, NewChunk | None] = {}
+    emptied: set[str] = set()
     with open_zip(zip_path) as archive:
         for member in list_chunks(archive):
             if member.name not in chunks:
@@ -137,8 +138,9 @@ def rewrite_without(
             source.unlink()
             lost[member.name] = sidecar.rows - rewritten.sidecar.rows
             replace[member.name] = rewritten if rewritten.sidecar.rows else None
+            emptied |= set() if rewritten.sidecar.rows else names_of(rewritten.sidecar)
     if lost:
-        note_removed_chunks([name for name, chunk in replace.items() if chunk is None])
+        note_removed_chunks(emptied)
         rewrite_zip(zip_path, replace, compresslevel=compresslevel, progress=progress)
     return lost
 

@@ -25,6 +25,7 @@ from tests.unit.training_archive.shipping.material import (
     add_chunk,
     blobs_in,
     examples_in,
+    prune,
     zips_in,
 )
 from training_archive.dated_names import roll_over
@@ -189,7 +190,7 @@ def test_what_was_pruned_or_forgotten_is_deleted_there_and_nothing_else(
     blob = add_blob(data_dir, b"a face")
     ship_archive()
     assert {DATED, blob} <= set(objects(bucket))
-    dated.unlink()
+    prune(dated)
     (data_dir / blob).unlink()
 
     report = ship_archive()

@@ -84,7 +84,7 @@ class _Findings:
 
     ids: set[str] = field(default_factory=set)
     blobs: set[str] = field(default_factory=set)
-    contents: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # see erasing.Found
+    contents: dict[str, tuple[str, str]] = field(default_factory=dict)  # see erasing.Found
     waiting: int = 0  # examples in the live database and in sealed files
     chunks: Counter[str] = field(default_factory=Counter)  # chunk -> examples
     zips_searched: int = 0
@@ -280,19 +280,15 @@ def _write_down(erasure: Erasure, findings: _Findings, selection: Selection) -> 
         _remember_forgotten(erasure, sorted((findings.ids | asked_for) - known), findings.contents)
 
 
-def _remember_forgotten(erasure: Erasure, ids: Sequence[str], contents: Mapping[str, tuple[str, str | None]]) -> None:
-    """The hashes of one that is not found this time stay as they were."""
-    hashed = ["content_hmac", "corrected_hmac"]
-    for update, some in (
-        ([*hashed, "erasure"], [example_id for example_id in ids if example_id in contents]),
-        (["erasure"], [example_id for example_id in ids if example_id not in contents]),
-    ):
-        rows = [
-            ForgottenExample(
-                pk=example_id, erasure=erasure.pk, **dict(zip(hashed, contents.get(example_id, ()), strict=False))
-            )
-            for example_id in some
-        ]
+def _remember_forgotten(erasure: Erasure, ids: Sequence[str], contents: Mapping[str, tuple[str, str]]) -> None:
+    """With the hashes of what they held. Those of one that is not found this time stay as they were."""
+    others = [ForgottenExample(pk=example_id, erasure=erasure.pk) for example_id in ids if example_id not in contents]
+    found = [
+        ForgottenExample(pk=key, erasure=erasure.pk, content_hmac=contents[key][0], corrected_hmac=contents[key][1])
+        for key in ids
+        if key in contents
+    ]
+    for rows, update in ((others, ["erasure"]), (found, ["erasure", "content_hmac", "corrected_hmac"])):
         ForgottenExample.objects.bulk_create(
             rows, batch_size=_IDS_AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=update
         )

@@ -20,7 +20,7 @@ from training_archive.erasing import blobs_of_chunks
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import known_chunks, remember_change
-from training_archive.removed_chunks import note_removed_chunks
+from training_archive.removed_chunks import names_of, note_removed_chunks
 from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.zip_writer import rewrite_zip
 
@@ -141,5 +141,5 @@ def _remove(old: Found, needed: set[str], compresslevel: int, progress: Progress
                 mark_blobs(blobs_of_chunks(path, names, scratch, progress))
         for generation in _generations([sidecars]) - needed:
             ExampleIndex.objects.filter(generation=generation).delete()
-        note_removed_chunks(names)
+        note_removed_chunks({name for sidecar in sidecars for name in names_of(sidecar)})
         rewrite_zip(path, dict.fromkeys(names), compresslevel=compresslevel, progress=progress)

@@ -40,6 +40,7 @@ from training_archive.shipping.local_set import (
     chunks_of,
     listing_path,
     own_chunks,
+    refuse_losses,
     refuse_to_replace,
 )
 from training_archive.shipping.manifest import Manifest, Names, ShippedFile, Unsettled
@@ -85,16 +86,22 @@ class _Tally:
 
 
 def fetch_archive(
-    *, source: str | None = None, to: Path | None = None, keep: bool = False, progress: Progress = silent
+    *,
+    source: str | None = None,
+    to: Path | None = None,
+    keep: bool = False,
+    allow_loss: bool = False,
+    progress: Progress = silent,
 ) -> FetchReport:
     """Bring the folder `to` up to what was shipped to the storage `source`, an alias of STORAGES; default: SHIP_TO.
 
     The default of `to` is the configured archive's place. Interrupted, the next run goes on where this one was. `keep`
-    leaves ZIPs that are no longer in the archive.
+    leaves ZIPs that are no longer in the archive. `allow_loss` also removes fetched chunks that the storage has no more
+    although nobody merged, pruned or forgot them.
 
     Raises FetchBusy while another run works there, ManifestRefused for a manifest that is none of ours, ShippingError
-    when the storage stays away, holds what its manifest does not say, or would replace a ZIP that was written here.
-    Then what is here is as it was.
+    when the storage stays away, holds what its manifest does not say, would replace a ZIP that was written here, or
+    has lost chunks. Then what is here is as it was.
     """
     started = time.monotonic()
     conf = archive_settings()
@@ -105,7 +112,7 @@ def fetch_archive(
     data_dir = zip_path.parent if to else capture_settings().data_dir
     store = open_store(alias, conf.ship_prefix)
     with _only_run(zip_path), scratch_directory(data_dir) as scratch:
-        fetch = _Fetch(store, zip_path, data_dir, scratch, keep, progress)
+        fetch = _Fetch(store, zip_path, data_dir, scratch, keep, allow_loss, progress)
         manifest, tally = fetch.run()
     return FetchReport(
         storage=alias,
@@ -142,13 +149,21 @@ class _Fetch:
     """One run, on one folder."""
 
     def __init__(
-        self, store: Store, zip_path: Path, data_dir: Path, scratch: Path, keep: bool, progress: Progress
+        self,
+        store: Store,
+        zip_path: Path,
+        data_dir: Path,
+        scratch: Path,
+        keep: bool,
+        allow_loss: bool,
+        progress: Progress,
     ) -> None:
         self._store = store
         self._zip_path = zip_path
         self._data_dir = data_dir
         self._scratch = scratch
         self._keep = keep
+        self._allow_loss = allow_loss
         self._progress = progress
         self._names = Names(zip_path)
         self._local = LocalZips(zip_path, progress)
@@ -196,6 +211,7 @@ class _Fetch:
         wanted = [file for file in manifest.files if here.get(file.name) != file.sha256]
         for file in wanted:
             self._refuse_own(file.name, here, manifest)
+        self._refuse_losses(wanted, here, manifest)
         self._check_space(wanted, here, listing)
         tally.blobs_fetched = self._fetch_blobs(listing)
         for file in wanted:
@@ -217,6 +233,13 @@ class _Fetch:
         if name in here:
             path = self._zip_path.with_name(name)
             refuse_to_replace(path, own_chunks(path, self._fetched, chunks_of(manifest)))
+
+    def _refuse_losses(self, wanted: list[ShippedFile], here: dict[str, str], manifest: Manifest) -> None:
+        if self._allow_loss:
+            return
+        replaced = [self._zip_path.with_name(file.name) for file in wanted if file.name in here]
+        removed = [path for path in self._unnamed(here, manifest) if not self._is_left(path, manifest)]
+        refuse_losses([*replaced, *removed], self._fetched, manifest)
 
     def _check_space(self, wanted: list[ShippedFile], here: dict[str, str], listing: BlobListing) -> None:
         """Before anything is downloaded; a size that lies is found out here, or when it is reached."""
@@ -284,14 +307,20 @@ class _Fetch:
         fsync_directory(self._zip_path.parent)
 
     def _remove_unnamed(self, manifest: Manifest, here: dict[str, str], tally: _Tally) -> None:
-        for name in sorted(set(here) - {file.name for file in manifest.files}):
-            path = self._zip_path.with_name(name)
-            if self._keep or own_chunks(path, self._fetched, chunks_of(manifest)):
-                tally.left.append(name)
+        for path in self._unnamed(here, manifest):
+            if self._is_left(path, manifest):
+                tally.left.append(path.name)
             else:
                 path.unlink()
-                tally.removed.append(name)
+                tally.removed.append(path.name)
         fsync_directory(self._zip_path.parent)
+
+    def _unnamed(self, here: dict[str, str], manifest: Manifest) -> list[Path]:
+        names = set(here) - {file.name for file in manifest.files}
+        return [self._zip_path.with_name(name) for name in sorted(names)]
+
+    def _is_left(self, path: Path, manifest: Manifest) -> bool:
+        return self._keep or bool(own_chunks(path, self._fetched, chunks_of(manifest)))
 
     def _look_through(self, manifest: Manifest, tally: _Tally) -> None:
         """What is wrong in ZIPs that were not looked through before. They are what was shipped, so they stay."""

@@ -6,12 +6,14 @@ the one before it names was written here, and is left alone.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from capture_app.files import write_atomically
 from capture_app.progress import Progress
+from capture_app.wording import counted
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.shipping.blob_shipping import opened
@@ -90,6 +92,30 @@ def refuse_to_replace(path: Path, reason: str) -> None:
             f"{path} would be replaced, but {reason}. Nothing was changed. Move it elsewhere, or fetch into another "
             "folder with --to."
         )
+
+
+def refuse_losses(paths: Iterable[Path], fetched: Fetched, manifest: Manifest) -> None:
+    """These ZIPs are to be replaced or removed. Raises ShippingError when fetched chunks would go that nobody removed.
+
+    A chunk that was merged, pruned or forgotten where it came from is among those that the manifest calls gone.
+    """
+    lost = sorted((_chunks_here(paths) & fetched.chunks) - chunks_of(manifest) - manifest.gone)
+    if lost:
+        raise ShippingError(
+            f"{counted(len(lost), 'chunk')} that came from the storage, {lost[0]} among them, would be lost here: no "
+            "longer in what was shipped, which does not say that they were merged, pruned or forgotten. Nothing was "
+            "changed. See whether the archive is whole where it comes from, or fetch into another folder with --to; if "
+            "they are to go here too, say --allow-loss."
+        )
+
+
+def _chunks_here(paths: Iterable[Path]) -> set[str]:
+    """Out of a ZIP that cannot be read nothing can be lost any more."""
+    found: set[str] = set()
+    for path in paths:
+        with suppress(ArchiveDamaged), open_zip(path) as archive:
+            found.update(member.name for member in list_chunks(archive))
+    return found
 
 
 def common_length(path: Path, chunks: Sequence[str]) -> int:

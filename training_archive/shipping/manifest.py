@@ -12,10 +12,11 @@
 }
 
 `files` has the oldest ZIP first; `merged` says of a chunk that was merged which ones it was merged from. `gone` names
-chunks that earlier manifests had and that are no longer there on purpose: merged, pruned, or forgotten. The listing is an object of its own, with a line `<SHA-256> <size>` for each blob, in
-ascending order; it bears its own hash in its name, so that the old and the new one stand beside each other. `unsettled`
-is not part of the archive: it names what a ship that is at work, or was interrupted, may have put there or has yet to
-delete. So whatever was shipped is named by the manifest that is there, and nothing stays when it is to go.
+chunks that earlier manifests had and that are no longer there on purpose: merged, pruned, or forgotten. The listing is
+an object of its own, with a line `<SHA-256> <size>` for each blob, in ascending order; it bears its own hash in its
+name, so that the old and the new one stand beside each other. `unsettled` is not part of the archive: it names what a
+ship that is at work, or was interrupted, may have put there or has yet to delete. So whatever was shipped is named by
+the manifest that is there, and nothing stays when it is to go.
 """
 
 import re

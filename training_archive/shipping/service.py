@@ -32,9 +32,9 @@ from training_archive.removed_chunks import forget_noted, removed_chunks
 from training_archive.shipping.blob_lists import BlobListing
 from training_archive.shipping.blob_shipping import BlobShipment
 from training_archive.shipping.exceptions import ManifestRefused, NotInStorage, SetChanged, ShippingError
-from training_archive.shipping.losses import Losses
 from training_archive.shipping.manifest import Manifest, Names, ShippedBlobs, ShippedFile, Unsettled
 from training_archive.shipping.reading import read_listing, read_manifest
+from training_archive.shipping.removal import Removal, chunks_in
 from training_archive.shipping.sources import Fingerprint, Source
 from training_archive.shipping.stores import open_store
 from training_archive.shipping.stores.base import Store
@@ -44,6 +44,10 @@ logger = logging.getLogger("training_archive")
 
 SHIP: Final = "ship"
 _FINGERPRINTS: Final = "fingerprints"  # key of the job's notes
+_NOTHING: Final[Mapping[str, Any]] = {
+    **{key: [] for key in ("zips", "sent", "deleted", "damaged_blobs")},
+    **dict.fromkeys(("blobs", "blobs_sent", "blobs_deleted"), 0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,27 +212,44 @@ class _Shipment:
     """One run, from what the storage has to what it shall have."""
 
     def __init__(self, store: Store, names: Names, zips: Sequence[_Zip], recheck: bool, progress: Progress) -> None:
-        self.facts: dict[str, Any] = {}  # for the report, but for zips
+        self.facts: dict[str, Any] = dict(_NOTHING)  # for the report
         self._store = store
         self._names = names
         self._zips = zips
         self._recheck = recheck
         self._progress = progress
-        self._previous = self._read_previous()
+        previous = self._read_previous()
+        self._is_first = previous is None
+        self._previous = previous or Manifest(shipped_at=datetime.now(UTC))
+        self._gone = self._previous.gone
         self._entries = {file.name: file for file in self._previous.files}  # by name, what the storage had
         self._ever = self._previous.unsettled  # all that may be there: what a manifest does not name is to go
 
-    def _read_previous(self) -> Manifest:
+    def _read_previous(self) -> Manifest | None:
         """What was shipped last. A manifest that is none of ours names nothing, so nothing is deleted on its word."""
         try:
             return read_manifest(self._store, self._names)
         except NotInStorage:
-            pass
+            return None
         except ManifestRefused as error:
+            if not self._zips:  # nothing here is worth that it is replaced
+                raise
             logger.warning("What was shipped before is not known, so nothing there will be deleted. %s", error)
         return Manifest(shipped_at=datetime.now(UTC))
 
-    def ship(self) -> None:
+    def ship(self, allow_loss: bool) -> None:
+        """Raises ShippingError, before anything is changed, when chunks would be lost and that is not allowed."""
+        if self._is_first and not self._zips:
+            return
+        here = [zip_.entry for zip_ in self._zips]
+        removal = Removal(shipped=self._previous.files, here=here, noted=removed_chunks())
+        if not allow_loss:
+            removal.refuse_losses(self._names.zip_path)
+        self._gone = (self._gone | removal.gone) - chunks_in(here)
+        self._ship()
+        forget_noted(removal.told)
+
+    def _ship(self) -> None:
         data_dir = capture_settings().data_dir
         with scratch_directory(data_dir) as scratch:
             blobs = BlobShipment(
@@ -319,6 +340,6 @@ class _Shipment:
             files=tuple(name for name in self._ever.files if name not in named),
             listings=tuple(listing for listing in self._ever.listings if listing != blobs.listing),
         )
-        manifest = Manifest(shipped_at=shipped_at, files=files, blobs=blobs, unsettled=rest)
+        manifest = Manifest(shipped_at=shipped_at, files=files, blobs=blobs, unsettled=rest, gone=self._gone)
         self._store.put(self._names.manifest, manifest.to_json())
         return rest

@@ -31,6 +31,8 @@ VARIABLES = (
     "REDIS_URL",
     "SECRET_KEY",
     "SERVER_EMAIL",
+    "SHIP_BUCKET",
+    "SHIP_FOLDER",
     "TRAINING_DATA_DIR",
     "WEB_CONCURRENCY",
 )
@@ -135,6 +137,26 @@ def test_a_relative_training_data_dir_is_below_the_project(environment: Environm
     environment(TRAINING_DATA_DIR="var/../captured")
 
     assert env.training_data_dir() == env.BASE_DIR / "captured"
+
+
+def test_a_relative_ship_folder_is_below_the_project(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment(SHIP_FOLDER="var/../copy")
+
+    assert env.ship_folder() == str(env.BASE_DIR / "copy")
+
+
+def test_without_a_place_nothing_is_shipped() -> None:
+    assert (env.ship_folder(), env.ship_bucket()) == ("", "")
+
+
+def test_a_ship_folder_beside_a_ship_bucket_is_refused(environment: Environment, tmp_path: Path) -> None:
+    environment(SHIP_FOLDER=str(tmp_path), SHIP_BUCKET="a-bucket")
+
+    with pytest.raises(ImproperlyConfigured, match="unset one of them"):
+        env.ship_bucket()
 
 
 # --- Everything else -------------------------------------------------------------------------------------------------

@@ -28,9 +28,20 @@ class Command(ServiceCommand):
         parser.add_argument("--from", dest="source", metavar="ALIAS", help="the storage in STORAGES; default: SHIP_TO")
         parser.add_argument("--to", type=Path, metavar="DIR", help="default: where the archive is configured to be")
         parser.add_argument("--keep", action="store_true", help="leave ZIPs that are no longer in the archive")
+        parser.add_argument(
+            "--allow-loss",
+            action="store_true",
+            help="remove here what the storage has lost, though nobody merged, pruned or forgot it",
+        )
 
     def call(self, progress: Progress, options: dict[str, Any]) -> FetchReport:
-        return fetch_archive(source=options["source"], to=options["to"], keep=options["keep"], progress=progress)
+        return fetch_archive(
+            source=options["source"],
+            to=options["to"],
+            keep=options["keep"],
+            allow_loss=options["allow_loss"],
+            progress=progress,
+        )
 
     def exit_code(self, error: Exception) -> int:
         return BUSY if isinstance(error, ArchiveBusy) else 1

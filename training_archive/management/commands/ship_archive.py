@@ -25,14 +25,16 @@ class Command(ArchiveCommand):
             "--recheck", action="store_true", help="read back all that is there, and send again what is wrong"
         )
         parser.add_argument(
-            "--allow-empty", action="store_true", help="ship an archive without any ZIP, which empties the copy"
+            "--allow-loss",
+            action="store_true",
+            help="let the copy lose chunks that are not here, though nobody merged, pruned or forgot them",
         )
 
     def call(self, progress: Progress, options: dict[str, Any]) -> ShipReport:
         return ship_archive(
             zip_path=options["zip_path"],
             recheck=options["recheck"],
-            allow_empty=options["allow_empty"],
+            allow_loss=options["allow_loss"],
             progress=progress,
         )
 
@@ -46,6 +48,8 @@ class Command(ArchiveCommand):
             self.stdout.write(f"Deleted {name} there.")
         if result.damaged_blobs:
             self.stdout.write(f"{counted(len(result.damaged_blobs), 'blob')} gone or damaged here, not shipped.")
+        if not result.zips:
+            self.stdout.write("There is no archive here.")
         self.stdout.write(
             f"{result.storage} has {counted(len(result.zips), 'ZIP')} and {counted(result.blobs, 'blob')}; "
             f"{human_size(result.bytes_sent)} sent in {result.seconds:.1f} s."

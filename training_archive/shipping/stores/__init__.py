@@ -18,8 +18,8 @@ def open_store(alias: str, prefix: str = "") -> Store:
         storage = storages[alias]
     except InvalidStorageError as error:
         raise ShippingError(
-            f"STORAGES has no usable alias {alias!r}: {str(error).rstrip(".")}. Nothing was changed; see TRAINING_ARCHIVE['SHIP_TO'] "
-            "and `manage.py check`."
+            f"STORAGES has no usable alias {alias!r}: {str(error).rstrip('.')}. Nothing was changed; see "
+            "TRAINING_ARCHIVE['SHIP_TO'] and `manage.py check`."
         ) from error
     if isinstance(storage, FileSystemStorage):
         return FolderStore(storage, prefix)

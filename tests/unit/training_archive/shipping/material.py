@@ -9,8 +9,10 @@ from typing import Any
 
 from capture_app.blobs import Blob, blob_path, store_blobs
 from tests.unit.training_archive.material import row, write_database
+from training_archive.archive_set import read_sidecars
 from training_archive.chunks import PREFIX, compact
 from training_archive.reader import iter_examples
+from training_archive.removed_chunks import names_of, note_removed_chunks
 from training_archive.zip_writer import append_chunk
 
 MANIFEST = "llm_training_dataset.manifest.json"
@@ -26,6 +28,12 @@ def add_chunk(zip_path: Path, number: int, ids: Iterable[str], **values: Any) ->
         sealed = write_database(Path(folder) / "sealed" / f"{name}.duckdb", rows)
         chunk = Path(folder) / f"{name}.duckdb"
         append_chunk(zip_path, chunk, compact(sealed, chunk, scratch=Path(folder)), compresslevel=1)
+
+
+def prune(zip_path: Path) -> None:
+    """Remove the ZIP on purpose, and note that, as pruning does."""
+    note_removed_chunks({name for sidecar in read_sidecars(zip_path) for name in names_of(sidecar)})
+    zip_path.unlink()
 
 
 def add_blob(data_dir: Path, content: bytes) -> str:

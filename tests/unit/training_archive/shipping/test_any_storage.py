@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.files.storage import InMemoryStorage, storages
 
-from tests.unit.training_archive.shipping.material import ACTIVE, MANIFEST, add_blob, blobs_in, zips_in
+from tests.unit.training_archive.shipping.material import ACTIVE, MANIFEST, add_blob, blobs_in, prune, zips_in
 from training_archive.shipping.exceptions import ShippingError, StorageUnreachable
 from training_archive.shipping.fetching import FetchReport
 from training_archive.shipping.service import ship_archive
@@ -113,7 +113,7 @@ def test_what_is_deleted_here_is_deleted_there(append: Append, roll: Callable[[]
     dated = roll()
     append("b")
     ship_archive()
-    dated.unlink()
+    prune(dated)
 
     assert ship_archive().deleted == [dated.name]
     assert not other().exists(dated.name)

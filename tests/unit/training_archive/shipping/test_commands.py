@@ -9,7 +9,16 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.unit.training_archive.material import rewrite_member
-from tests.unit.training_archive.shipping.material import ACTIVE, DATED, add_blob, flip_byte, zips_in
+from tests.unit.training_archive.shipping.material import (
+    ACTIVE,
+    DATED,
+    add_blob,
+    change_manifest,
+    flip_byte,
+    manifest_in,
+    prune,
+    zips_in,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +51,7 @@ def test_shipping_says_what_was_sent_and_deleted(append: Append, roll: Callable[
     append("b")
 
     first = command("ship_archive")
-    dated.unlink()
+    prune(dated)
     second = command("ship_archive")
 
     assert first.startswith(f"Shipped {DATED}.\nShipped {ACTIVE}.\nelsewhere has 2 ZIPs and 0 blobs; ")
@@ -72,13 +81,13 @@ def test_a_recheck_sends_what_is_wrong_there(append: Append, elsewhere: Path, co
     assert f"Shipped {ACTIVE}." in command("ship_archive", "--recheck")
 
 
-def test_shipping_an_emptied_archive_must_be_meant(append: Append, zip_path: Path, command: Command) -> None:
+def test_a_loss_of_the_copy_must_be_meant(append: Append, zip_path: Path, command: Command) -> None:
     append("a")
     command("ship_archive")
     zip_path.unlink()
 
-    assert failure("ship_archive").returncode == 1
-    assert f"Deleted {ACTIVE} there." in command("ship_archive", "--allow-empty")
+    assert "say `manage.py ship_archive --allow-loss`" in str(failure("ship_archive"))
+    assert f"Deleted {ACTIVE} there." in command("ship_archive", "--allow-loss")
 
 
 def test_another_ship_at_work_ends_with_status_75(append: Append, data_dir: Path, lock_elsewhere: Lock) -> None:
@@ -97,7 +106,7 @@ def test_fetching_says_what_came(append: Append, roll: Callable[[], Path], host:
     append("b")
     command("ship_archive")
     second = command("fetch_archive", f"--to={host}")
-    dated.unlink()
+    prune(dated)
     command("ship_archive")
     kept = command("fetch_archive", f"--to={host}", "--keep")
     third = command("fetch_archive", f"--to={host}")
@@ -106,6 +115,26 @@ def test_fetching_says_what_came(append: Append, roll: Callable[[], Path], host:
     assert second.startswith(f"Fetched {ACTIVE}.\nRenamed to {DATED}.\n")
     assert kept.startswith(f"Left, though no longer in the archive, {DATED}.\n")
     assert third.startswith(f"Removed {DATED}.\n")
+
+
+def test_a_loss_of_the_host_must_be_meant(
+    append: Append, roll: Callable[[], Path], host: Path, elsewhere: Path, command: Command
+) -> None:
+    append("a")
+    roll()
+    append("b")
+    command("ship_archive")
+    command("fetch_archive", f"--to={host}")
+    values = manifest_in(elsewhere)
+    change_manifest(elsewhere, files=values["files"][1:])
+
+    assert "say --allow-loss" in str(failure("fetch_archive", f"--to={host}"))
+    assert f"Removed {DATED}." in command("fetch_archive", f"--to={host}", "--allow-loss")
+
+
+def test_without_any_archive_nothing_is_shipped(elsewhere: Path, command: Command) -> None:
+    assert command("ship_archive").startswith("There is no archive here.\nelsewhere has 0 ZIPs and 0 blobs; ")
+    assert not elsewhere.exists()
 
 
 def test_fetching_prints_one_json_object_on_request(append: Append, host: Path, command: Command) -> None:
@@ -139,5 +168,5 @@ def test_another_fetch_at_work_ends_with_status_75(host: Path, lock_elsewhere: L
 def test_an_unknown_storage_ends_with_status_1(host: Path) -> None:
     error = failure("fetch_archive", "--from=nowhere", f"--to={host}")
 
-    assert (error.returncode, "no usable alias 'nowhere'" in str(error)) == (1, True)
+    assert (error.returncode, "no usable alias 'nowhere'" in str(error), ".." in str(error)) == (1, True, False)
     assert zips_in(host) == {}

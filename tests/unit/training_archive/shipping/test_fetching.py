@@ -21,6 +21,7 @@ from tests.unit.training_archive.shipping.material import (
     examples_in,
     flip_byte,
     manifest_in,
+    prune,
     zips_in,
 )
 from training_archive.shipping.downloads import Downloads
@@ -105,7 +106,7 @@ def test_after_a_roll_over_the_zip_is_renamed_and_not_fetched(
 @pytest.mark.usefixtures("shipped")
 def test_a_zip_that_was_pruned_is_removed(fetch: Fetch, host: Path, data_dir: Path) -> None:
     fetch()
-    (data_dir / DATED).unlink()
+    prune(data_dir / DATED)
     ship_archive()
 
     assert fetch().removed == [DATED]
@@ -115,7 +116,7 @@ def test_a_zip_that_was_pruned_is_removed(fetch: Fetch, host: Path, data_dir: Pa
 @pytest.mark.usefixtures("shipped")
 def test_a_zip_that_was_pruned_stays_on_request(fetch: Fetch, host: Path, data_dir: Path) -> None:
     fetch()
-    (data_dir / DATED).unlink()
+    prune(data_dir / DATED)
     ship_archive()
 
     assert fetch(keep=True).left == [DATED]
@@ -126,7 +127,7 @@ def test_a_zip_that_was_pruned_stays_on_request(fetch: Fetch, host: Path, data_d
 @pytest.mark.usefixtures("shipped")
 def test_a_zip_out_of_which_somebody_was_forgotten_is_replaced(fetch: Fetch, host: Path, data_dir: Path) -> None:
     fetch()
-    (data_dir / DATED).unlink()
+    prune(data_dir / DATED)
     add_chunk(data_dir / DATED, 70, ["other"])
     ship_archive()
 
@@ -159,8 +160,8 @@ def test_the_configured_place_is_the_default(data_dir: Path, host: Path, capture
 def test_an_archive_that_was_emptied_is_empty_here(fetch: Fetch, host: Path, data_dir: Path) -> None:
     fetch()
     for path in data_dir.glob("*.zip"):
-        path.unlink()
-    ship_archive(allow_empty=True)
+        prune(path)
+    ship_archive()
 
     fetch()
 
