@@ -3,17 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
 from training_archive.models import DatasetExport
+
+EXPORT: Final = "export"
+GONE_EXPORT: Final = "export (its folder is gone)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeFrom:
     """Something that holds, or was trained on, some of the examples."""
 
-    kind: str  # "export", "training file", "model", ...
+    kind: str  # EXPORT, GONE_EXPORT, "training file", "model", ...
     name: str  # how its owner finds it
     examples: int | None  # how many of them; None: it cannot be told any more
 
@@ -36,15 +40,20 @@ def made_from(ids: Sequence[str]) -> list[MadeFrom]:
 
 @register_made_from
 def exports(ids: Sequence[str]) -> Iterator[MadeFrom]:
-    """The data sets that `export_dataset` wrote, by the lineage file in each one's folder."""
+    """The data sets that `export_dataset` wrote, by the lineage file in each one's folder.
+
+    One whose folder is gone may have been moved, and is named until `export_dataset --unregister` says it was deleted.
+    """
     for export in DatasetExport.objects.all():
-        count = _count(Path(export.path) / export.lineage, ids)
+        folder = Path(export.path)
+        count = _count(folder / export.lineage, ids)
         if count != 0:
-            yield MadeFrom(kind="export", name=export.path, examples=count)
+            kind = EXPORT if folder.is_dir() else GONE_EXPORT
+            yield MadeFrom(kind=kind, name=export.path, examples=count)
 
 
 def _count(lineage: Path, ids: Sequence[str]) -> int | None:
-    """How many of the ids are in the export; None when its lineage is gone or unreadable."""
+    """How many of the ids are in the export; None when its lineage cannot be read, or is gone with the folder."""
     if not lineage.is_file():
         return None
     query = "SELECT count(DISTINCT id) FROM read_parquet(?) WHERE split <> '' AND id IN (SELECT unnest(?))"

@@ -1,8 +1,8 @@
 """Who asked to be forgotten is in no data set, even when the erasure runs at the same time as the export."""
 
 from capture_app.duckdb_files import scalar
-from capture_app.models import ForgottenExample
 from training_archive.exports.exceptions import ExportError
+from training_archive.exports.registry import forgotten_ids
 from training_archive.exports.workspace import ALIAS, Workspace
 
 
@@ -27,5 +27,4 @@ def check_none_was_forgotten(workspace: Workspace) -> None:
 
 
 def _read(workspace: Workspace) -> None:
-    ids = ForgottenExample.objects.values_list("id").iterator()
-    workspace.insert("forgotten", ("VARCHAR",), ids)
+    workspace.insert("forgotten", ("VARCHAR",), ((example_id,) for example_id in forgotten_ids()))

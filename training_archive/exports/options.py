@@ -52,6 +52,7 @@ class ExportOptions:
                 (self.source not in SOURCES, f"Examples come from {', '.join(SOURCES)}, not from {self.source!r}."),
                 (self.dedupe not in DEDUPES, f"Duplicates: {', '.join(DEDUPES)}, not {self.dedupe!r}."),
                 (not _are_aware(self.since, self.until), "A time needs its zone, such as 2026-01-31T00:00:00+00:00."),
+                (_is_empty_span(self.since, self.until), "A time to begin with comes before the time to end with."),
                 (not 0 < self.near_threshold <= 1, "The threshold of near duplicates is above 0, and 1 at most."),
                 (self.held_out_ngram < 1, "An n-gram has at least one word."),
                 (not _are_shares(self.shares), "A split is one to three shares, such as .8/.1/.1, that make 1 in sum."),
@@ -95,6 +96,7 @@ class ExportReport:
     tasks: Mapping[str, Mapping[str, int]]  # records by split and task
     left_out: Mapping[str, int]  # examples by reason
     files: list[str]  # names in `out`
+    registered: bool  # whether `forget` on this host will name it; not after a dry run
     seconds: float
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -109,6 +111,10 @@ def parse_split(text: str) -> tuple[Fraction, ...]:
 
 def _are_aware(*moments: datetime | None) -> bool:
     return all(moment is None or moment.tzinfo is not None for moment in moments)
+
+
+def _is_empty_span(since: datetime | None, until: datetime | None) -> bool:
+    return since is not None and until is not None and _are_aware(since, until) and since >= until
 
 
 def _are_shares(shares: tuple[Fraction, ...]) -> bool:

@@ -5,12 +5,12 @@ gone from that. What it cannot do is to tell a later `forget`, which runs elsewh
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from django.db import DatabaseError, connections, router
+from django.db import connections, router
 
 from capture_app.models import ForgottenExample
 from training_archive.exports.exceptions import ExportError
@@ -34,9 +34,10 @@ def _has_table(model: Any) -> bool:
     return model._meta.db_table in connection.introspection.table_names()
 
 
-def forgotten_ids() -> Iterable[str]:
+def forgotten_ids() -> Iterator[str]:
     """The ids of all examples that were erased on request."""
-    return ForgottenExample.objects.values_list("id", flat=True).iterator() if has_registry() else ()
+    if has_registry():
+        yield from ForgottenExample.objects.values_list("id", flat=True).iterator()
 
 
 def register(out: Path, manifest_name: str, manifest: dict[str, Any]) -> None:

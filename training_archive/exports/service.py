@@ -1,15 +1,15 @@
 """`export_dataset`: captured examples become a data set, in bounded memory however many there are.
 
 The stages, each a module of its own: sources (what there is, and passes the filters), duplicates and near_duplicates,
-held_out, items (examples or pairs), splits, writing, manifest, and at the end publication, in one rename.
+held_out, units, items (examples or pairs), splits, writing, manifest, and at the end publication, in one rename.
 """
 
+import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from capture_app.progress import Progress, silent
 from capture_app.services import drain_captures
 from training_archive.chunks import MEMORY_MB
 from training_archive.conf import archive_settings
+from training_archive.dated_names import archive_zips
 from training_archive.exports.duplicates import leave_out_exact_duplicates
 from training_archive.exports.exceptions import ExportError, NothingToExport
 from training_archive.exports.forgotten import check_none_was_forgotten, leave_out_forgotten
@@ -31,15 +32,18 @@ from training_archive.exports.formats.base import Format, ShardLimits
 from training_archive.exports.held_out import leave_out_held_out
 from training_archive.exports.items import make_items, make_pairs
 from training_archive.exports.layouts import Layout, layout_of, rows_by_split
-from training_archive.exports.manifest import LINEAGE, make_lineage, manifest_of
+from training_archive.exports.manifest import make_lineage, manifest_of
 from training_archive.exports.near_duplicates import leave_out_near_duplicates
 from training_archive.exports.options import ARCHIVE, LIVE, NEAR, NONE, ExportOptions, ExportReport
 from training_archive.exports.publication import empty
+from training_archive.exports.registry import has_registry, register
 from training_archive.exports.sources import Source, gather
 from training_archive.exports.splits import assign_splits
+from training_archive.exports.units import join_units
 from training_archive.exports.workspace import ALIAS, Workspace, open_workspace
 from training_archive.exports.writing import NoWriters, ShardWriters, write_items
-from training_archive.models import DatasetExport
+
+logger = logging.getLogger("training_archive")
 
 _EXTRACTION: Final = "extraction"  # the format that may have the finetuner's file names
 
@@ -74,14 +78,15 @@ def export_dataset(
 ) -> ExportReport:
     """Write the examples that `options` ask for into the folder `out`, or with `dry_run` only count them.
 
-    `overwrite` replaces a folder that holds an export and nothing else. The export is remembered as a DatasetExport.
-    Interrupted anywhere, `out` is as it was.
+    `overwrite` replaces a folder that holds an export and nothing else. The export is remembered as a DatasetExport,
+    where there is a database. Interrupted anywhere, `out` is as it was.
 
     Raises NothingToExport when no record is left to write, other ExportErrors, ArchiveErrors and CaptureErrors when
     something cannot be read or written; each message says what to do.
     """
     started = time.monotonic()
     kind = _format(options)
+    _check_sources(options, zip_path)
     zip_path = (zip_path or archive_settings().zip_path).resolve()
     layout = None if dry_run else _layout(options, out, zip_path, overwrite=overwrite)
     if options.source != ARCHIVE:
@@ -103,6 +108,7 @@ def export_dataset(
         tasks={name: split["tasks"] for name, split in manifest["splits"].items()},
         left_out=manifest["left_out"],
         files=manifest.get("files", []),
+        registered=manifest.get("registered", False),
         seconds=time.monotonic() - started,
         stage_seconds=run.stage_seconds,
     )
@@ -116,6 +122,17 @@ def _format(options: ExportOptions) -> Format:
     if options.slug and options.format != _EXTRACTION:
         raise ExportError(f"Slug and schema belong to the format {_EXTRACTION}. Nothing was written.")
     return get_format(options.format, data_dir=capture_settings().data_dir)
+
+
+def _check_sources(options: ExportOptions, zip_path: Path | None) -> None:
+    """Raise ExportError when an archive was named that is not there, or what is live cannot be known."""
+    if zip_path and options.source != LIVE and not archive_zips(zip_path):
+        raise ExportError(f"There is no archive at {zip_path}. Nothing was written; check --zip-path.")
+    if options.source != ARCHIVE and not has_registry():
+        raise ExportError(
+            "There is no database with Gleaner's tables, without which live examples cannot be read. Nothing was "
+            "written; export what is archived with --from archive, or set DATABASES and run `manage.py migrate`."
+        )
 
 
 def _layout(options: ExportOptions, out: Path | None, zip_path: Path, *, overwrite: bool) -> Layout:
@@ -159,8 +176,7 @@ def _export(run: _Run, layout: Layout, staging: Path, memory_mb: int) -> dict[st
             manifest = _write(run, workspace, sources, writers, staging)
         with run.stage("publishing"):
             manifest = layout.finish(staging, workspace, run.kind, manifest)
-            _publish(workspace, layout, staging, manifest)
-    return manifest
+            return {**manifest, "registered": _publish(workspace, layout, staging, manifest)}
 
 
 def _select(run: _Run, workspace: Workspace) -> list[Source]:
@@ -179,6 +195,7 @@ def _select(run: _Run, workspace: Workspace) -> list[Source]:
         with run.stage("looking for near duplicates"):
             leave_out_near_duplicates(workspace, threshold=options.near_threshold, progress=progress)
     with run.stage("splitting"):
+        join_units(workspace)
         if run.kind.wants_pairs:
             make_pairs(workspace, min_rating=options.min_rating)
         else:
@@ -213,18 +230,17 @@ def _why_nothing(run: _Run, workspace: Workspace, manifest: dict[str, Any]) -> s
     return f"Nothing is left to write. Left out: {reasons}. Nothing was written."
 
 
-def _publish(workspace: Workspace, layout: Layout, staging: Path, manifest: dict[str, Any]) -> None:
-    """Remember the export and put it in place, both or neither."""
-    with transaction.atomic():
-        DatasetExport.objects.update_or_create(
-            path=str(layout.out),
-            defaults={
-                "format": manifest["format"],
-                "manifest": layout.manifest_name,
-                "lineage": LINEAGE,
-                "rows": manifest["rows"],
-                "created_at": datetime.fromisoformat(manifest["created_at"]),
-            },
+def _publish(workspace: Workspace, layout: Layout, staging: Path, manifest: dict[str, Any]) -> bool:
+    """Remember the export and put it in place, both or neither; whether it could be remembered."""
+    if not has_registry():
+        layout.publish(staging)
+        logger.warning(
+            "There is no database with Gleaner's tables: the export is not registered, and a later `forget`, which "
+            "runs elsewhere, cannot name it."
         )
+        return False
+    with transaction.atomic():
+        register(layout.out, layout.manifest_name, manifest)
         check_none_was_forgotten(workspace)
         layout.publish(staging)
+    return True

@@ -11,8 +11,8 @@ from capture_app.example import COLUMNS, DEFAULT_TASK, RESERVED_KEY, TABLE
 from capture_app.live_database import ALIAS as LIVE_ALIAS
 from capture_app.live_database import generation, lock_live_database
 from capture_app.progress import Progress
-from training_archive.dated_names import archive_zips
 from training_archive.chunks import attach_chunk
+from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged
 from training_archive.exports.annotations import CORRECTION, HAS_TAGS, RATING, correction, rating
 from training_archive.exports.options import ARCHIVE, LIVE, ExportOptions

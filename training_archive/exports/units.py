@@ -1,11 +1,11 @@
 """What must not be split: the examples of one conversation, and all that have a prompt in common with one of them.
 
-So no prompt is trained on in one split and asked in another, though it was asked in several conversations. A prompt that
-most conversations share makes one large unit of them; where that is not wanted, leave out duplicates.
+So no prompt is trained on in one split and asked in another, though it was asked in several conversations. A prompt
+that most conversations share makes one large unit of them; where that is not wanted, leave out duplicates.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from capture_app.duckdb_files import count_rows
 from training_archive.exports.workspace import ALIAS, Workspace
@@ -36,7 +36,7 @@ def join_units(workspace: Workspace) -> None:
     )
 
 
-def _smallest_joined(pairs: Iterable[tuple[int, int]], count: int) -> array[int]:
+def _smallest_joined(pairs: Iterable[tuple[int, int]], count: int) -> Sequence[int]:
     """For each of `count` numbers the smallest that `pairs` join it with, directly or through others: union-find."""
     parents = array("q", range(count))  # eight bytes each; never larger than the number itself
 

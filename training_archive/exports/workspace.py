@@ -29,6 +29,7 @@ _TUNING = (
     "SET force_compression = 'uncompressed'",  # read once or twice, then thrown away: not worth compressing
     "SET preserve_insertion_order = false",  # every reader asks for the order that it needs
     "SET checkpoint_threshold = '1GB'",
+    "PRAGMA disable_checkpoint_on_shutdown",  # of a file that is then removed
     # In 2.0.0 it turns `QUALIFY row_number() ... = 1` over a rowid into a plan that ends in an internal error.
     "SET disabled_optimizers = 'top_n_window_elimination'",
 )
@@ -102,7 +103,7 @@ class Workspace:
 def open_workspace(scratch: Path, memory_mb: int) -> Iterator[Workspace]:
     """A new scratch database in the folder, of which DuckDB keeps `memory_mb` megabytes in memory."""
     path = scratch / "export.duckdb"
-    path.unlink(missing_ok=True)  # of a try with less memory
+    path.unlink(missing_ok=True)  # of a try with less memory; without it, DuckDB removes the log that is left of it
     with duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
         attach(connection, path, ALIAS)
         for statement in _TUNING:

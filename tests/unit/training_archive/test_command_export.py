@@ -1,6 +1,9 @@
 """manage.py export_dataset: what it prints, and how it ends."""
 
+import fcntl
 import json
+import os
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +15,7 @@ from django.core.management import CommandError, call_command
 from tests.unit.training_archive.exports.material import example, manifest, written_ids
 from tests.unit.training_archive.material import write_archive
 from training_archive.exports.formats import FORMATS
+from training_archive.models import DatasetExport
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +109,13 @@ def test_the_finetuners_file_names(command: Command, out: Path) -> None:
         (["--format=csv", "--split=.8"], "make 1 in sum"),
         (["--format=csv", "--split=most"], "is no split"),
         (["--format=csv", "--since=2026-01-01T00:00:00"], "needs its zone"),
-        (["--format=csv", "--since=yesterday"], "argument --since: invalid"),
+        (["--format=csv", "--since=yesterday"], "argument --since: 'yesterday' is no time; write 2026-01-31"),
+        (["--format=csv", "--since=2026-02-01", "--until=2026-01-01"], "comes before the time to end with"),
+        (["--format=csv", "--near-threshold=.9"], "--near-threshold does nothing without --dedupe near"),
+        (["--format=csv", "--held-out-ngram=5"], "--held-out-ngram does nothing without --held-out"),
+        (["--format=csv", "--zip-path=/nowhere/a.zip"], "There is no archive at /nowhere/a.zip"),
+        (["--unregister=/nowhere", "--format=csv"], "not allowed with"),
+        (["--unregister=/nowhere"], "No export is registered at /nowhere"),
         (["--format=docx"], "invalid choice"),
         (["--format=csv", "--zip-path=/nowhere/a.zip", "--from=archive"], "There is no archive"),
         ([], "--format"),
@@ -132,6 +142,51 @@ def test_a_folder_is_replaced_on_request(command: Command, out: Path) -> None:
     assert command("--format=csv", "--overwrite").startswith("Wrote 11 records")
 
 
+def test_another_export_into_the_folder_ends_with_status_75(command: Command, out: Path) -> None:
+    staging = out.with_name(".export.exporting")
+    staging.mkdir()
+    descriptor = os.open(staging, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        assert failure("--format=csv", f"--out={out}").returncode == 75
+    finally:
+        os.close(descriptor)
+
+
+def test_an_export_whose_folder_was_deleted_is_unregistered(command: Command, out: Path) -> None:
+    command("--format=csv")
+    shutil.rmtree(out)
+
+    assert command(f"--unregister={out}") == f"{out} is registered no more, and no receipt will name it.\n"
+    assert not DatasetExport.objects.exists()
+
+
+def test_unregistered_is_said_in_json(command: Command, out: Path) -> None:
+    command("--format=csv")
+    shutil.rmtree(out)
+
+    assert json.loads(command(f"--unregister={out}", "--json")) == {"unregistered": str(out)}
+
+
+def test_an_export_that_is_still_there_is_not_unregistered(command: Command, out: Path) -> None:
+    command("--format=csv")
+
+    assert "still holds the export" in str(failure(f"--unregister={out}"))
+    assert DatasetExport.objects.exists()
+
+
+def test_the_thresholds_reach_the_export(command: Command, out: Path, tmp_path: Path) -> None:
+    held = tmp_path / "held.txt"
+    held.write_text("Another question\n")
+
+    command(
+        *("--format=csv", "--dedupe=near", "--near-threshold=.5", f"--held-out={held}", "--held-out-ngram=7"),
+    )
+
+    options = manifest(out)["options"]
+    assert (options["near_threshold"], options["held_out_ngram"]) == (0.5, 7)
+
+
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         call_command("export_dataset", "--help")
@@ -139,3 +194,4 @@ def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     text: Any = capsys.readouterr().out
     assert all(name in text for name in FORMATS)
     assert all(option in text for option in ("--dry-run", "--json", "--held-out", "--slug", "--zip-path"))
+    assert all(default in " ".join(text.split()) for default in ("default both", "Default exact", "default .85"))

@@ -89,7 +89,7 @@ class LineShardWriter(ShardWriter):
     def _finish_file(self) -> None:
         if self._file is None:
             return
-        staged = self._file.close()
+        staged = self._file.close(durable=self._conversion is None)
         path = self._names.in_progress(len(self._done))
         if self._conversion is None:
             shard = Shard(path, staged.rows, staged.bytes, staged.sha256)
@@ -149,9 +149,10 @@ class _LineFile:
         while block:  # an unbuffered write may take a part only
             block = block[self._file.write(block) :]
 
-    def close(self) -> Staged:
+    def close(self, *, durable: bool) -> Staged:
         self._flush()
-        os.fsync(self._file.fileno())
+        if durable:
+            os.fsync(self._file.fileno())
         self._file.close()
         return Staged(self._path, self.rows, self.bytes, self._hash.hexdigest(), self._longest)
 

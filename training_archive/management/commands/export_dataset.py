@@ -1,37 +1,71 @@
 """Write captured examples as a data set to train on."""
 
+from argparse import ArgumentTypeError
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from capture_app.management.service_command import BUSY
 from capture_app.progress import Progress
 from capture_app.wording import counted
+from training_archive.exports.exceptions import ExportBusy
 from training_archive.exports.formats import FORMATS
-from training_archive.exports.options import BOTH, DEDUPES, EXACT, SOURCES, ExportOptions, ExportReport, parse_split
+from training_archive.exports.options import (
+    BOTH,
+    DEDUPES,
+    EXACT,
+    NEAR,
+    SOURCES,
+    ExportOptions,
+    ExportReport,
+    parse_split,
+)
+from training_archive.exports.registry import unregister_export
 from training_archive.exports.service import export_dataset
 from training_archive.management.archive_command import ArchiveCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """What `--unregister` did."""
+
+    unregistered: str  # the folder
 
 
 class Command(ArchiveCommand):
     help = (
         "Write the examples of archive and live database as a data set: filtered, without duplicates, without what an "
         "evaluation asks, split, and with a manifest that counts what was left out and why. Exit status 1: nothing was "
-        "written, and the message says what to do."
+        "written, and the message says what to do; 75: another export writes there, try again later."
     )
+    requires_migrations_checks = False  # a training host may have no database
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--format", required=True, choices=FORMATS, help="what the data set is for")
-        parser.add_argument("--out", type=Path, help="the folder to write; it must be missing or empty")
-        parser.add_argument("--overwrite", action="store_true", help="replace an export that is in the folder")
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("--format", choices=FORMATS, help="what the data set is for")
+        what.add_argument(
+            "--unregister",
+            type=Path,
+            metavar="FOLDER",
+            help="write nothing, but know no more of the export in this folder, which was deleted",
+        )
+        parser.add_argument("--out", type=Path, help="the folder to write; it must be missing or empty, but for --slug")
+        parser.add_argument(
+            "--overwrite", action="store_true", help="replace an export that is in the folder, or the file of --schema"
+        )
         parser.add_argument("--dry-run", action="store_true", help="count only, write nothing")
         _add_selection(parser)
         _add_treatment(parser)
         _add_files(parser)
 
-    def call(self, progress: Progress, options: dict[str, Any]) -> ExportReport:
+    def call(self, progress: Progress, options: dict[str, Any]) -> ExportReport | Unregistered:
+        if options["unregister"] is not None:
+            return Unregistered(unregister_export(options["unregister"]))
         if options["out"] is None and not options["dry_run"]:
             raise CommandError("Name a folder with --out, or count only with --dry-run. Nothing was written.")
         return export_dataset(
@@ -43,7 +77,13 @@ class Command(ArchiveCommand):
             progress=progress,
         )
 
-    def show(self, result: ExportReport) -> None:
+    def exit_code(self, error: Exception) -> int:
+        return BUSY if isinstance(error, ExportBusy) else 1
+
+    def show(self, result: ExportReport | Unregistered) -> None:
+        if isinstance(result, Unregistered):
+            self.stdout.write(f"{result.unregistered} is registered no more, and no receipt will name it.")
+            return
         verb, place = ("Would write", "") if result.dry_run else ("Wrote", f" to {result.out}")
         self.stdout.write(
             f"{verb} {counted(result.rows, 'record')}{place} ({result.format}), out of "
@@ -59,7 +99,11 @@ class Command(ArchiveCommand):
 def _add_selection(parser: CommandParser) -> None:
     group = parser.add_argument_group("which examples")
     group.add_argument(
-        "--from", dest="source", choices=SOURCES, default=BOTH, help="live includes what is not in the ZIP yet"
+        "--from",
+        dest="source",
+        choices=SOURCES,
+        default=BOTH,
+        help="live includes what is not in the ZIP yet; default both",
     )
     group.add_argument("--task", action="append", default=[], help="only this one; repeat it for several")
     group.add_argument("--model", action="append", default=[], help="as --task, by the model that answered")
@@ -81,10 +125,10 @@ def _add_treatment(parser: CommandParser) -> None:
         choices=DEDUPES,
         default=EXACT,
         help="exact: of examples with one prompt and task, the best rated stays, then the latest. near: also of those "
-        "whose prompts are nearly the same, the earliest",
+        "whose prompts are nearly the same, the earliest. Default exact",
     )
     group.add_argument(
-        "--near-threshold", type=float, default=0.85, help="Jaccard similarity of word 5-grams; default .85"
+        "--near-threshold", type=float, help="with --dedupe near: Jaccard similarity of word 5-grams; default .85"
     )
     group.add_argument(
         "--held-out",
@@ -95,7 +139,7 @@ def _add_treatment(parser: CommandParser) -> None:
         help="prompts to keep out: JSON lines in any format of this command, Parquet, CSV, or one a line",
     )
     group.add_argument(
-        "--held-out-ngram", type=int, default=13, help="words in a row shared with one of those; default 13"
+        "--held-out-ngram", type=int, help="with --held-out: words in a row shared with one of those; default 13"
     )
     group.add_argument("--split", help="train/validation/test, by task and domain; default .8/.1/.1, 1 for no split")
     group.add_argument("--seed", type=int, default=42, help="of the split; default 42")
@@ -113,10 +157,23 @@ def _add_files(parser: CommandParser) -> None:
 
 def _moment(text: str) -> datetime:
     """A day is its beginning in UTC. Whether a time has a zone is the service's to say."""
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError:
-        return datetime.fromisoformat(text)
+    for read in (_day, datetime.fromisoformat):
+        with suppress(ValueError):
+            return read(text)
+    raise ArgumentTypeError(f"{text!r} is no time; write 2026-01-31, or 2026-01-31T12:00:00+00:00")
+
+
+def _day(text: str) -> datetime:
+    return datetime.combine(date.fromisoformat(text), time(), UTC)
+
+
+def _given(options: dict[str, Any], name: str, *, needs: str, is_there: bool) -> dict[str, Any]:
+    """The option, when it was given. CommandError when it would do nothing."""
+    if options[name] is None:
+        return {}
+    if not is_there:
+        raise CommandError(f"--{name.replace('_', '-')} does nothing without {needs}. Nothing was written.")
+    return {name: options[name]}
 
 
 def _export_options(options: dict[str, Any]) -> ExportOptions:
@@ -131,9 +188,9 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         tags=tuple(options["tag"]),
         min_rating=options["min_rating"],
         dedupe=options["dedupe"],
-        near_threshold=options["near_threshold"],
+        **_given(options, "near_threshold", needs="--dedupe near", is_there=options["dedupe"] == NEAR),
         held_out=tuple(options["held_out"]),
-        held_out_ngram=options["held_out_ngram"],
+        **_given(options, "held_out_ngram", needs="--held-out", is_there=bool(options["held_out"])),
         split=None if options["split"] is None else parse_split(options["split"]),
         seed=options["seed"],
         shard_rows=options["shard_rows"],

@@ -73,6 +73,10 @@ def as_csv(path: Path) -> None:
         csv.writer(file).writerows([["id", "prompt_text"], ["1", 'With "quotes",\nand lines'], ["2", "What is it?"]])
 
 
+def as_csv_of_old(path: Path) -> None:
+    path.write_bytes(b"id,prompt\r1,Another one.\r2,What is it?\r")
+
+
 def as_parquet(path: Path) -> None:
     with duckdb.connect(":memory:") as connection:
         messages = "[{'role': 'user', 'content': 'What is it?'}, {'role': 'assistant', 'content': 'That.'}]"
@@ -91,6 +95,7 @@ USER, ASSISTANT = {"role": "user", "content": "What is it?"}, {"role": "assistan
     [
         as_text,
         as_csv,
+        as_csv_of_old,
         as_parquet,
         as_records({"messages": [{"role": "system", "content": "Be kind."}, USER, ASSISTANT]}),
         as_records({"messages": [{**USER, "content": [{"type": "text", "text": "What is it?"}]}]}),
@@ -101,7 +106,20 @@ USER, ASSISTANT = {"role": "user", "content": "What is it?"}, {"role": "assistan
         as_records({"instruction": "What is", "input": "it?", "output": "That."}),
         as_records({"prompt_text": "What is it?", "metadata": {}}),
     ],
-    ids=["text", "csv", "parquet", "chat", "parts", "preference", "trl", "prompt", "sharegpt", "alpaca", "columns"],
+    ids=[
+        "text",
+        "csv",
+        "csv-cr",
+        "parquet",
+        "chat",
+        "parts",
+        "preference",
+        "trl",
+        "prompt",
+        "sharegpt",
+        "alpaca",
+        "columns",
+    ],
 )
 def test_held_out_prompts_come_in_any_format(
     export_of: Export, out: Path, tmp_path: Path, write: Callable[[Path], Any]
@@ -121,6 +139,9 @@ def test_held_out_prompts_come_in_any_format(
         (b'{"answer": "a"}\n', "record 1 holds no prompt"),
         (b'{"messages": []}\n', "record 1 holds no prompt"),
         (b"\xff\xfe\n", "not in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "neither text in UTF-8 nor Parquet"),
+        (b"\x1f\x8b\x08\r\xff", "not in UTF-8"),
+        ("prompt\nWhat is it?\n".encode("utf-16"), "neither text in UTF-8 nor Parquet"),
         (b"PAR1 and no more", "DuckDB does not read it"),
         (None, "cannot be read"),
     ],

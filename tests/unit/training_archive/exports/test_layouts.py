@@ -47,16 +47,34 @@ def test_the_finetuner_finds_its_file_names(zip_path: Path, publish: Export, out
     assert [(line["id"], line["response_strong"]) for line in lines] == [("a", {"price": 5}), ("b", {"price": 5})]
 
 
-def test_a_later_export_replaces_its_files_and_leaves_others(zip_path: Path, publish: Export, out: Path) -> None:
+def test_an_export_of_the_same_version_is_replaced_on_request_and_leaves_others(
+    zip_path: Path, publish: Export, out: Path
+) -> None:
     write_archive(zip_path, [example("a"), example("b", task="nav")])
     publish()
     (out / "notes.txt").write_text("mine")
 
-    publish(tasks=("nav",))
+    publish(tasks=("nav",), overwrite=True)
 
     assert files_below(out) == {*NAMES, "notes.txt"}
     assert manifest(out, "manifest.v1.json")["total_examples"] == 1
     assert set(lineage(out)) == {"b"}
+
+
+@pytest.mark.parametrize("left", ["shop.v1.jsonl", "manifest.v1.json"])
+def test_a_version_that_is_there_is_not_replaced_without_a_word(
+    zip_path: Path, publish: Export, out: Path, left: str
+) -> None:
+    write_archive(zip_path, [example("a"), example("b", task="nav")])
+    publish()
+    for name in {"shop.v1.jsonl", "manifest.v1.json"} - {left}:
+        (out / name).unlink()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    with pytest.raises(ExportError, match=f"holds {left} already.*--overwrite"):
+        publish(tasks=("nav",))
+
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_a_new_schema_leaves_the_old_file_and_moves_the_latest(zip_path: Path, publish: Export, out: Path) -> None:

@@ -78,6 +78,17 @@ def test_without_an_archive_there_is_nothing_to_take_from_it(export: Export, out
     assert not out.exists()
 
 
+@pytest.mark.parametrize("source", ["archive", "both"])
+def test_an_archive_that_was_named_has_to_be_there(
+    capture_calls: Calls, export: Export, out: Path, tmp_path: Path, source: str
+) -> None:
+    capture_calls(1)
+
+    with pytest.raises(ArchiveError, match=f"There is no archive at {tmp_path}/nope.zip.*--zip-path"):
+        export(source=source, zip_path=tmp_path / "nope.zip")
+    assert not out.exists()
+
+
 def test_the_first_chunk_that_holds_an_id_wins(zip_path: Path, export: Export, out: Path) -> None:
     write_archive(zip_path, [example("a", task="first")], [example("a", task="second"), example("b")])
 

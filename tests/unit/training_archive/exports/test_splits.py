@@ -14,6 +14,7 @@ from tests.unit.training_archive.exports.material import example, lineage
 from tests.unit.training_archive.material import write_archive
 from training_archive.exports.options import parse_split
 from training_archive.exports.splits import _largest_remainder
+from training_archive.exports.units import _smallest_joined
 
 Export = Callable[..., Any]
 
@@ -70,6 +71,48 @@ def test_one_prompt_stays_in_one_split(export_of: Export, out: Path) -> None:
     for example_id, split in splits_of(out).items():
         by_prompt.setdefault(int(example_id) // 4, set()).add(split)
     assert all(len(found) == 1 for found in by_prompt.values())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("form", ["extraction", "trl-preference"])
+def test_a_prompt_that_several_conversations_share_keeps_them_together(export_of: Export, out: Path, form: str) -> None:
+    rows = [
+        *(example(f"{n:03}", f"Hello {n // 4}", conversation=f"c{n}", task=f"t{n % 2}") for n in range(80)),
+        *(example(f"{n + 100}", f"And then {n}?", conversation=f"c{n}") for n in range(80)),
+        *(example(f"{n + 200}", f"And then {n}?", task="nav") for n in range(80)),
+    ]
+    rows = [
+        {**row, "response_strong": f"Answer {row['id']}.", "metadata": {**row["metadata"], "correction": "Better."}}
+        for row in rows
+    ]
+
+    report = export_of(rows, split=USUAL, dedupe="none", format=form)
+
+    assert report.splits == {"train": 192, "validation": 24, "test": 24}
+    by_greeting: dict[int, set[str]] = {}
+    for example_id, split in splits_of(out).items():
+        by_greeting.setdefault(int(example_id) % 100 // 4, set()).add(split)
+    assert len(by_greeting) == 20
+    assert all(len(found) == 1 for found in by_greeting.values())
+
+
+@pytest.mark.django_db
+def test_a_long_chain_of_shared_prompts_is_one_unit(export_of: Export, out: Path) -> None:
+    chain = [example(f"{n:03}", f"Question {(n + 1) // 2}", conversation=f"c{n // 2}") for n in range(100)]
+
+    export_of([*chain, *(example(f"{n}", f"Other {n}") for n in range(100, 200))], split=USUAL, dedupe="none")
+
+    assert len({split for example_id, split in splits_of(out).items() if int(example_id) < 100}) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30))
+def test_joined_numbers_have_the_smallest_of_all_that_can_be_reached(pairs: list[tuple[int, int]]) -> None:
+    expected = list(range(20))
+    for _ in range(20):
+        for one, other in pairs:
+            expected[one] = expected[other] = min(expected[one], expected[other])
+
+    assert list(_smallest_joined(pairs, 20)) == expected
 
 
 @pytest.mark.django_db
