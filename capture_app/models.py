@@ -49,9 +49,11 @@ class ForgottenExample(models.Model):
 
     id = models.TextField(primary_key=True)
     erasure = models.TextField(db_index=True)  # the request's id, which its receipt names
-    # See contents.content_hmac. None: the example was not found, or was erased before these were kept.
-    content_hmac = models.TextField(null=True, db_index=True)
-    corrected_hmac = models.TextField(null=True, db_index=True)  # with the corrected answer, which exports teach
+    # See contents.content_hmac. "": the example was not found, or was erased before these were kept.
+    content_hmac = models.TextField(blank=True, default="", db_index=True)
+    corrected_hmac = models.TextField(
+        blank=True, default="", db_index=True
+    )  # with the corrected answer, which exports teach
 
     def __str__(self) -> str:
         return self.id

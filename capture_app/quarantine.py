@@ -33,7 +33,10 @@ class BadRecord:
 
 
 def quarantine(data_dir: Path, *, generation: str, batch_name: str, records: Sequence[BadRecord]) -> None:
-    """Keep the bad records of one batch. A line has `reason`, `text` (readable) and `raw` (the bytes, in base64)."""
+    """Keep the bad records of one batch. A line has `reason`, `text` (readable) and `raw` (the bytes, in base64).
+
+    Whoever mends a record edits its `text`; `requeue` takes that then, and `raw` stays what was refused.
+    """
     path = data_dir / FOLDER / generation / f"{batch_name}.jsonl"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     now = datetime.now(UTC)
@@ -41,12 +44,17 @@ def quarantine(data_dir: Path, *, generation: str, batch_name: str, records: Seq
         {
             "reason": record.reason,
             "quarantined_at": now,
-            "text": record.raw.decode("utf-8", "backslashreplace"),
+            "text": readable(record.raw),
             "raw": base64.b64encode(record.raw).decode(),
         }
         for record in records
     )
     write_atomically(path, b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
+
+
+def readable(raw: bytes) -> str:
+    """A record as text, whatever it is: what is not UTF-8 becomes an escape of its bytes."""
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def count_quarantined(data_dir: Path, generation: str = "*") -> int:

@@ -1,6 +1,9 @@
 """What was put aside goes into the inbox again: records in quarantine that can be mended, examples withheld that can be
 redacted by now.
 
+A record in quarantine may be mended by hand: when the `text` of its line is no longer what its `raw` reads as, the text
+is taken.
+
 Always in this order: the records are in the inbox for good, and only then they leave the file they were put aside in.
 Killed between the two, the next run takes them in once more, and the drain absorbs what is there (see
 `Inbox.take_in`). What still cannot be stored stays where it is, byte for byte.
@@ -14,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cryptography.fernet import InvalidToken
@@ -29,7 +32,7 @@ from capture_app.inbox import get_inbox
 from capture_app.jobs import only_run
 from capture_app.mending import Outcome, make_storable
 from capture_app.progress import Progress, silent
-from capture_app.quarantine import quarantine_files, rewrite_without
+from capture_app.quarantine import quarantine_files, readable, rewrite_without
 from capture_app.redaction import Withheld, redacted
 from capture_app.withheld import Withholding, take_files, unseal, withheld_files
 
@@ -62,6 +65,8 @@ def alone() -> AbstractContextManager[None]:
 
 def requeue_quarantine(*, dry_run: bool = False, progress: Progress = silent) -> Requeued:
     """Take in what is in quarantine and can be stored by now, or be mended (see `mending`). Only inside `alone`.
+
+    A record whose `text` was edited is taken from there.
 
     Raises InboxError or OSError when the disk refuses; then everything is in quarantine, in the inbox, or in both.
     """
@@ -98,9 +103,27 @@ def _quarantined(path: Path, done: Requeued) -> Iterator[Aside]:
         for number, line in enumerate(lines):
             done.found += 1
             try:
-                yield Aside(number, base64.b64decode(orjson.loads(line)["raw"], validate=True))
+                yield Aside(number, _record(orjson.loads(line)))
             except (orjson.JSONDecodeError, binascii.Error, KeyError, TypeError, ValueError):
                 done.left["no line of the quarantine"] += 1
+
+
+def _record(line: Any) -> bytes:
+    """The record's bytes, or its text where somebody has edited that. Raises what a malformed line may raise."""
+    raw = base64.b64decode(line["raw"], validate=True)
+    text = line.get("text")
+    if not isinstance(text, str) or text == readable(raw):
+        return raw
+    return _on_one_line(text.encode())
+
+
+def _on_one_line(record: bytes) -> bytes:
+    """JSON may be spread over lines, and a record may not."""
+    try:
+        orjson.loads(record)
+    except orjson.JSONDecodeError:
+        return record
+    return record.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def _in_groups(found: Iterator[Aside]) -> Iterator[list[Aside]]:

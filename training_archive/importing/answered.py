@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from capture_app.blobs import BlobExtractor
 from capture_app.example import storable
 from capture_app.messages import content_text
 from capture_app.providers.base import Completion, CompletionRequest
 from capture_app.recorder import Answer, build_example
 from training_archive.importing.identity import example_id, origin_of, with_origin
-from training_archive.importing.reading import Result, Source, Unreadable
+from training_archive.importing.reading import IdOf, Result, Source, Unreadable
 
 UNKNOWN: Final = "unknown"  # a provider or a model that the source does not name
 
@@ -68,7 +70,8 @@ def result_of(place: str, call: AnsweredCall, source: Source) -> Result:
         created_at=call.created_at or source.dated,
         metadata=with_origin(storable(example.metadata), storable(origin)),
     )
-    return Result(place, example, [*blobs.blobs.values()])
+    id_of = IdOf.NOBODY if call.source_id in (None, "") else IdOf.THEIRS
+    return Result(place, example, [*blobs.blobs.values()], id_of=id_of)
 
 
 def _answer(call: AnsweredCall, text: str, calls: list[Message], source: Source) -> Answer:
@@ -127,6 +130,24 @@ def checked_messages(messages: Any) -> list[Message]:
     if not all(isinstance(message, dict) and isinstance(message.get("role"), str) for message in messages):
         raise Unreadable("a message is no object with a role")
     return messages
+
+
+def checked_tools(tools: Any) -> list[dict[str, Any]]:
+    """The tools of a call; a training set may have them as text. Raises Unreadable."""
+    if isinstance(tools, str):
+        tools = json_in(tools, "its tools are malformed")
+    tools = tools or []
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise Unreadable("its tools are malformed")
+    return tools
+
+
+def json_in(text: str, problem: str) -> Any:
+    """The value of the JSON; of a blank text, None. Raises Unreadable with the problem."""
+    try:
+        return orjson.loads(text) if text.strip() else None
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(problem) from error
 
 
 def count(value: Any) -> int | None:

@@ -1,6 +1,6 @@
 """Our own records: lines, Parquet and CSV with the fifteen columns, chunks, and whole archives of another Gleaner."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -26,8 +26,9 @@ from capture_app.example import (
 from capture_app.messages import to_json_text
 from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, attach_chunk
 from training_archive.exceptions import ArchiveDamaged
+from training_archive.importing.annotations import annotations_in
 from training_archive.importing.identity import example_id, moment, origin_of, with_origin
-from training_archive.importing.reading import Record, Result, Row, Source, Unreadable
+from training_archive.importing.reading import IdOf, Record, Result, Row, Source, Unreadable
 from training_archive.importing.rows import rows_of
 from training_archive.zip_archive import ZIP_ERRORS, ChunkMember, extract_chunk, list_chunks, open_zip
 
@@ -35,7 +36,6 @@ FAMILY: Final = "gleaner"  # one for all of our containers: an example is the sa
 
 _ALIAS: Final = "imported"
 _ROWS_AT_ONCE: Final = 500
-_COLUMN_NAMES: Final = frozenset(COLUMNS)
 _SIGNED: Final = ("parameters", "tools", "response_format")  # what of the reserved key shapes an answer
 
 
@@ -56,7 +56,7 @@ def _result(row: Row, source: Source) -> Result:
         example, blobs = _example(row.record, source)
     except Unreadable as error:
         return Result(row.place, None, problem=str(error))
-    return Result(row.place, example, blobs)
+    return Result(row.place, example, blobs, id_of=IdOf.OURS if row.record.get("id") else IdOf.NOBODY)
 
 
 def _example(record: Record, source: Source) -> tuple[Example, list[Blob]]:
@@ -65,17 +65,18 @@ def _example(record: Record, source: Source) -> tuple[Example, list[Blob]]:
     found = Example(*[read(name, record.get(name)) for name, read in _COLUMN_READERS])
     is_dated = found.created_at is not None
     metadata, blobs = _without_blobs(dict(found.metadata), source)
+    annotations = {name: value for name, value in annotations_in(record).items() if name not in metadata}
     new_id = example_id(FAMILY, record.get("id"), None if record.get("id") else record)
     origin = origin_of(
         source,
         id=None if new_id == record.get("id") else record.get("id"),
-        other=None if _COLUMN_NAMES.issuperset(record) else _others(record),
+        other=_others(record, {*COLUMNS, *annotations}),
         dated_by_file=None if is_dated else True,
     )
     completed = found._replace(
         id=new_id,
         task=source.task or found.task or DEFAULT_TASK,
-        metadata=with_origin(metadata, origin),
+        metadata=with_origin({**metadata, **annotations}, origin),
         llm_signature=found.llm_signature or _signature(found),
         created_at=found.created_at if is_dated else source.dated,
         prompt_hash=found.prompt_hash or prompt_hash(found.system_prompt, found.prompt_text),
@@ -83,8 +84,8 @@ def _example(record: Record, source: Source) -> tuple[Example, list[Blob]]:
     return completed, blobs
 
 
-def _others(record: Record) -> dict[str, Any]:
-    return {name: storable(value) for name, value in record.items() if name not in COLUMNS}
+def _others(record: Record, known: Container[str]) -> dict[str, Any] | None:
+    return {name: storable(value) for name, value in record.items() if name not in known} or None
 
 
 def _signature(example: Example) -> str:

@@ -1,7 +1,10 @@
-"""OpenAI's own files: fine-tuning data, stored completions, and the output of a batch with its input beside it."""
+"""OpenAI's own files: fine-tuning data, stored completions, and the output of a batch with its input beside it.
+
+Of two answers to prefer between, the preferred one is the answer, and the other is noted.
+"""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -10,7 +13,16 @@ from typing import Any, Final
 import orjson
 
 from capture_app.example import storable
-from training_archive.importing.answered import AnsweredCall, checked_messages, count, mapping, result_of
+from training_archive.importing.annotations import annotations_in
+from training_archive.importing.answered import (
+    AnsweredCall,
+    Message,
+    checked_messages,
+    checked_tools,
+    count,
+    mapping,
+    result_of,
+)
 from training_archive.importing.identity import moment
 from training_archive.importing.reading import Record, Result, Source, Unreadable
 from training_archive.importing.rows import rows_of
@@ -19,11 +31,14 @@ PROVIDER: Final = "openai"
 # Of a request: what has a place of its own. All the rest are parameters.
 _PLACED: Final = frozenset(("model", "messages", "tools", "response_format", "metadata", "stream", "stream_options"))
 _CHATS: Final = "chat.completion"
+_PAIR: Final = frozenset(("input", "preferred_output"))
 
 
 def is_openai(record: Record) -> bool:
     """Whether the record is one of those that `read_openai` reads."""
-    return "messages" in record or record.get("object") == _CHATS or {"custom_id", "response"} <= record.keys()
+    keys = record.keys()
+    is_data = "messages" in keys or keys >= _PAIR or {"custom_id", "response"} <= keys
+    return is_data or record.get("object") == _CHATS
 
 
 def read_openai(source: Source) -> Iterator[Result]:
@@ -80,7 +95,7 @@ def _calls(record: Record, requests: _Requests) -> Iterator[AnsweredCall]:
     elif "messages" in record:
         yield _fine_tuning(record)
     elif "preferred_output" in record:
-        raise Unreadable("it is a pair of answers to prefer between, and no call")
+        yield _preference(record)
     else:
         raise Unreadable("it has no messages")
 
@@ -137,26 +152,36 @@ def _fine_tuning(record: Record) -> AnsweredCall:
     messages = checked_messages(record["messages"])
     if not messages or messages[-1]["role"] != "assistant":
         raise Unreadable("its last message is not the assistant's")
-    parallel = record.get("parallel_tool_calls")
+    return learned(record, messages, record, known=("messages",))
+
+
+def _preference(record: Record) -> AnsweredCall:
+    asked, preferred = mapping(record.get("input")), checked_messages(record["preferred_output"])
+    if not preferred or preferred[-1]["role"] != "assistant":
+        raise Unreadable("its preferred output does not end with a message of the assistant")
+    messages = [*checked_messages(asked.get("messages")), *preferred]
+    return learned(record, messages, asked, known=("input", "preferred_output"))
+
+
+def learned(
+    record: Record, messages: Sequence[Message], settings: Record, *, known: Sequence[str], tools: Any = None
+) -> AnsweredCall:
+    """A record of a training set: the last of the messages is the answer. What is not `known` of it is noted."""
+    parallel = settings.get("parallel_tool_calls")
+    own = mapping(record.get("metadata"))
+    annotations = {name: value for name, value in annotations_in(record).items() if name not in own}
+    known = (*known, "tools", "parallel_tool_calls", "metadata", "model", *annotations)
     return AnsweredCall(
         messages=messages[:-1],
         answer=messages[-1],
         content=record,
         model=record["model"] if isinstance(record.get("model"), str) else "",
-        tools=_tools(record),
+        tools=_tools(settings) if tools is None else tools,
         parameters={} if parallel is None else {"parallel_tool_calls": parallel},
-        metadata=mapping(record.get("metadata")),
-        origin={"other": _others(record)},
+        metadata={**own, **annotations},
+        origin={"other": {name: value for name, value in record.items() if name not in known} or None},
     )
 
 
-def _others(record: Record) -> dict[str, Any] | None:
-    known = ("messages", "tools", "parallel_tool_calls", "metadata", "model")
-    return {name: value for name, value in record.items() if name not in known} or None
-
-
 def _tools(record: Record) -> list[dict[str, Any]]:
-    tools = record.get("tools") or []
-    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-        raise Unreadable("its tools are malformed")
-    return tools
+    return checked_tools(record.get("tools"))

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +30,14 @@ class NotAnExample(Exception):
     """A sound record that is no answered call. It is counted and left out; the text says what it is."""
 
 
+class IdOf(Enum):
+    """Whose id a record carries."""
+
+    OURS = "a Gleaner's: it tells which example this is"
+    THEIRS = "another tool's: it tells the record from all others of that tool"
+    NOBODY = "none: only its content tells it"
+
+
 class Row(NamedTuple):
     """A record as its file has it, or the problem with it."""
 
@@ -45,6 +54,7 @@ class Result(NamedTuple):
     blobs: Sequence[Blob] = ()
     problem: str = ""
     skipped: str = ""
+    id_of: IdOf = IdOf.OURS  # of the example's record
 
 
 @dataclass(frozen=True, kw_only=True)

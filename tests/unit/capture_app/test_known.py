@@ -2,7 +2,7 @@
 
 import pytest
 
-from capture_app.known import forgotten_ids, stored_ids
+from capture_app.known import are_contents_forgotten, forgotten_contents, forgotten_ids, stored_ids
 from capture_app.models import ExampleIndex, ForgottenExample
 from capture_app.services import drain_captures
 from tests.unit.capture_app.captured import example, spool
@@ -45,3 +45,12 @@ def test_nothing_is_known_of_no_ids() -> None:
     ForgottenExample.objects.create(id="a", erasure="e")
 
     assert (stored_ids([]), forgotten_ids([])) == (set(), set())
+
+
+def test_what_erased_examples_held_is_known() -> None:
+    ForgottenExample.objects.create(id="a", erasure="e")
+    assert (are_contents_forgotten(), forgotten_contents(["", "1"])) == (False, set())
+    ForgottenExample.objects.create(id="b", erasure="e", content_hmac="1", corrected_hmac="2")
+
+    assert are_contents_forgotten()
+    assert forgotten_contents(["", "2", "3", *map(str, range(10, 1000)), "1"]) == {"1", "2"}

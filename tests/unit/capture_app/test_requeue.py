@@ -79,6 +79,51 @@ def test_what_cannot_be_stored_stays_byte_for_byte(data_dir: Path) -> None:
     assert done.left["no line of the quarantine"] == 1
 
 
+def edit_text(path: Path, edit: Callable[[str], str]) -> None:
+    """As somebody does with an editor."""
+    lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    path.write_bytes(b"".join(orjson.dumps({**line, "text": edit(line["text"])}) + b"\n" for line in lines))
+
+
+def test_a_record_whose_text_was_mended_by_hand_is_taken_from_there(data_dir: Path) -> None:
+    record = example()
+    path = put_aside(data_dir, record.to_json_line().rstrip()[:-1])
+    edit_text(path, lambda text: text + "}")
+
+    assert requeue_quarantine().requeued == 1
+
+    assert drain_captures().rows == 1
+    assert stored() == [record.id]
+
+
+def test_a_text_that_was_spread_over_lines_is_one_record(data_dir: Path) -> None:
+    record = example()
+    path = put_aside(data_dir, record.to_json_line().rstrip()[:-1])
+    edit_text(path, lambda text: orjson.dumps(orjson.loads(text + "}"), option=orjson.OPT_INDENT_2).decode())
+
+    requeue_quarantine()
+
+    assert (drain_captures().rows, count_quarantined(data_dir)) == (1, 0)
+
+
+def test_a_text_that_was_mended_wrongly_stays(data_dir: Path) -> None:
+    path = put_aside(data_dir, b"{torn")
+    edit_text(path, lambda text: text + "\nand more")
+    before = path.read_bytes()
+
+    assert requeue_quarantine().requeued == 0
+    assert path.read_bytes() == before
+
+
+def test_bytes_that_are_no_text_are_no_edit(data_dir: Path) -> None:
+    path = put_aside(data_dir, b'{"id": "\xff"}')
+    before = path.read_bytes()
+
+    assert requeue_quarantine().left.total() == 1
+
+    assert path.read_bytes() == before
+
+
 def test_a_dry_run_changes_nothing(data_dir: Path) -> None:
     path = put_aside(data_dir, odd_line(example()))
     before = path.read_bytes()

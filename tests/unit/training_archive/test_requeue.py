@@ -187,8 +187,10 @@ def test_the_command_says_what_went_where(data_dir: Path, sealed: Path, capsys: 
     call_command("drain_captures")
     capsys.readouterr()
 
-    call_command("requeue")
+    with pytest.raises(CommandError, match="2 could not be taken in, and stay where they are") as failed:
+        call_command("requeue")
 
+    assert failed.value.returncode == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Quarantine: 1 of 2 records taken in again, 1 of them mended."
     assert lines[1].startswith("  1 stay: no JSON")

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from capture_app.exceptions import CaptureError, JobBusy
 from capture_app.management.service_command import BUSY, ServiceCommand
@@ -19,7 +19,8 @@ class Command(ServiceCommand):
     help = (
         "Take in again what was put aside, where it can be stored by now: records in quarantine, mended where they "
         "must be; withheld examples, redacted anew; databases in sealed/ under a name that archive runs overlook. The "
-        "rest stays as it is. Exit status 75: another run is at work."
+        "rest stays as it is. A record in quarantine may be mended by hand, in the `text` of its line. Exit status 1: "
+        "something stays, or in a dry run would; 75: another run is at work."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,6 +45,11 @@ class Command(ServiceCommand):
             self._show_files(result.sealed)
         if not result.dry_run:
             self.stdout.write(f"Drained {counted(result.drained_rows, 'example')}.")
+
+    def finish(self, result: RequeueReport, options: dict[str, Any]) -> None:
+        number = result.left.total()
+        if number:
+            raise CommandError(f"Of what was put aside, {number:,} could not be taken in, and stay where they are.")
 
     def _show_records(self, place: str, found: Requeued, verb: str) -> None:
         mended = f", {found.mended:,} of them mended" if found.mended else ""

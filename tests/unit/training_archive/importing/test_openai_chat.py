@@ -87,7 +87,11 @@ def test_the_same_record_is_the_same_example_whatever_its_order(read: Read, writ
         ({"messages": [*QUESTION, {"role": "assistant", "content": ""}]}, "it has no answer"),
         ({"messages": [*QUESTION, {"role": "assistant", "tool_calls": "x"}]}, "its tool calls are malformed"),
         ({"messages": [*QUESTION, {"role": "assistant", "content": "x"}], "tools": [1]}, "its tools are malformed"),
-        ({"preferred_output": []}, "it is a pair of answers to prefer between, and no call"),
+        (
+            {"input": {"messages": QUESTION}, "preferred_output": []},
+            "its preferred output does not end with a message of the assistant",
+        ),
+        ({"preferred_output": [{"role": "assistant", "content": "x"}]}, "its messages are no list"),
         ({"other": 1}, "it has no messages"),
         (completion(), "it holds no prompt"),
         (completion(messages=QUESTION, choices=[]), "it has no answer"),
@@ -140,3 +144,32 @@ def test_a_batchs_output_is_joined_with_its_input(read: Read, write_lines: Write
     assert (found.prompt_text, found.response_strong) == ("What does it cost?", "5 EUR")
     assert (reserved["parameters"], reserved["tools"]) == ({"temperature": 0.2}, [TOOL])
     assert reserved["imported_from"]["custom_id"] == "one"
+
+
+def test_of_a_preference_the_preferred_answer_is_read_and_the_other_noted(read: Read, write_lines: Write) -> None:
+    other = [{"role": "assistant", "content": "Ask elsewhere."}]
+    preferred = [{"role": "assistant", "content": "5 EUR"}]
+    record = {
+        "input": {"messages": QUESTION, "tools": [TOOL], "parallel_tool_calls": False},
+        "preferred_output": preferred,
+        "non_preferred_output": other,
+    }
+
+    [result] = read(write_lines(record))
+
+    found = example_of(result)
+    reserved = found.metadata["gleaner"]
+    assert (found.prompt_text, found.response_strong) == ("What does it cost?", "5 EUR")
+    assert (reserved["tools"], reserved["parameters"]) == ([TOOL], {"parallel_tool_calls": False})
+    assert reserved["imported_from"]["other"] == {"non_preferred_output": other}
+
+
+def test_what_people_said_of_a_record_goes_where_exports_look(read: Read, write_lines: Write) -> None:
+    said = {"rating": 4, "tags": ["good"], "correction": "6 EUR"}
+    record = {"messages": [*QUESTION, {"role": "assistant", "content": "5 EUR"}], **said, "other": 1}
+
+    [result] = read(write_lines(record))
+
+    metadata = example_of(result).metadata
+    assert {name: metadata[name] for name in said} == said
+    assert metadata["gleaner"]["imported_from"]["other"] == {"other": 1}

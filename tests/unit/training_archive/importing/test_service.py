@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from capture_app import call_llm
 from capture_app.inbox import get_inbox
 from capture_app.models import ExampleIndex, ForgottenExample
 from capture_app.quarantine import count_withheld
@@ -17,7 +18,8 @@ from tests.unit.training_archive.material import files_below, row, write_archive
 from training_archive.exceptions import ArchiveError
 from training_archive.importing import intake
 from training_archive.importing.service import import_examples
-from training_archive.services import archive_training_data
+from training_archive.models import ArchivedChunk
+from training_archive.services import archive_training_data, forget, rebuild_example_index
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -246,3 +248,170 @@ def test_progress_names_each_file(write_lines: Write) -> None:
     import_examples([write_lines(row("a"))], progress=lambda *facts: told.append(facts))
 
     assert told[0] == ("importing source.jsonl", 0, 0)
+
+
+# --- Without ids -----------------------------------------------------------------------------------------------------
+
+
+def as_training_set() -> list[dict[str, Any]]:
+    """What is live, as OpenAI's fine-tuning takes it: it knows no ids. The corrected answer is the one to learn."""
+    said = []
+    for found in stored_rows():
+        answer = orjson.loads(found["metadata"]).get("correction") or found["response_strong"]
+        asked = [
+            {"role": "system", "content": found["system_prompt"]},
+            {"role": "user", "content": found["prompt_text"]},
+        ]
+        said.append({"messages": [*asked, {"role": "assistant", "content": answer}]})
+    return said
+
+
+def captured(**metadata: Any) -> None:
+    for user in ("ada", "bob"):
+        call_llm(
+            f"What does {user} want?",
+            system_prompt="You know.",
+            task="shop",
+            training_metadata={"user_id": user, **metadata},
+        )
+    drain_captures()
+
+
+def test_what_was_erased_stays_out_where_only_its_words_tell_it(write_lines: Write) -> None:
+    captured()
+    path = write_lines(*as_training_set())
+    forget(user="ada", by="test")
+
+    report = import_examples([path])
+
+    assert (report.read, report.counts.forgotten, report.counts.equal, report.counts.imported) == (2, 1, 1, 0)
+    assert import_examples([path], keep_equal=True).counts.imported == 1
+    assert stored("prompt_text") == ["What does bob want?"]
+
+
+def test_so_does_its_corrected_answer(write_lines: Write) -> None:
+    captured(correction="A red one.")
+    path = write_lines(*as_training_set())
+    forget(user="ada", by="test")
+
+    assert import_examples([path]).counts.forgotten == 1
+
+
+def test_what_was_erased_stays_out_when_another_tool_has_it_too(write_lines: Write) -> None:
+    captured()
+    body = {"id": "chatcmpl-1", "object": "chat.completion", "model": "m"}
+    lines = [
+        {**body, "messages": found["messages"][:-1], "choices": [{"message": found["messages"][-1]}]}
+        for found in as_training_set()
+        if "ada" in found["messages"][1]["content"]
+    ]
+    forget(user="ada", by="test")
+
+    assert import_examples([write_lines(*lines)]).counts.forgotten == 1
+
+
+def test_what_is_erased_only_when_redacted_stays_out(write_lines: Write, capture: Capture) -> None:
+    capture(REDACT=f"{REDACTORS}.everywhere")
+    answer = call_llm(f"Mail {SECRET}", task="shop", training_metadata={"user_id": "ada"}).text
+    drain_captures()
+    asked = [{"role": "user", "content": f"Mail {SECRET}"}]
+    path = write_lines({"messages": [*asked, {"role": "assistant", "content": answer}]})
+    forget(user="ada", by="test")
+
+    counts = import_examples([path]).counts
+
+    assert (counts.forgotten, counts.imported) == (1, 0)
+
+
+def test_an_example_of_ours_with_another_id_and_the_same_words_is_another_example(write_lines: Write) -> None:
+    import_examples([write_lines(row(ids(1)[0]))])
+    forget(ids=ids(1), by="test")
+
+    report = import_examples([write_lines(*map(row, ids(2)), name="both.jsonl")])
+
+    assert (report.counts.forgotten, report.counts.imported) == (1, 1)
+
+
+def test_forgetting_again_keeps_the_hashes(write_lines: Write) -> None:
+    import_examples([write_lines(row(ids(1)[0]))])
+    forget(ids=ids(1), by="test")
+    before = ForgottenExample.objects.get().content_hmac
+
+    forget(ids=ids(1), by="test")
+
+    assert ForgottenExample.objects.get().content_hmac == before != ""
+
+
+def test_another_answer_to_the_same_question_is_imported(write_lines: Write) -> None:
+    captured()
+    record = as_training_set()[0]
+    record["messages"][-1]["content"] = "Something else."
+
+    counts = import_examples([write_lines(record, record)]).counts
+
+    assert (counts.equal, counts.imported, counts.already_there) == (0, 1, 1)
+
+
+# --- Which files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rolled_over(tmp_path: Path) -> tuple[Path, Path]:
+    """Another Gleaner's archive: its active ZIP of one example, and a dated one of two."""
+    path = tmp_path / "theirs" / "set.zip"
+    dated = path.with_name("set-20260101.zip")
+    write_archive(dated, map(row, ids(2)))
+    write_archive(path, [row(ids(3)[2])])
+    return path, dated
+
+
+def test_the_active_zip_brings_the_dated_ones(rolled_over: tuple[Path, Path]) -> None:
+    active, dated = rolled_over
+
+    report = import_examples([active])
+
+    assert (report.read, stored()) == (3, ids(3))
+    assert list(report.formats) == [str(dated), str(active)]
+
+
+def test_a_dated_zip_comes_alone_and_none_is_read_twice(rolled_over: tuple[Path, Path]) -> None:
+    active, dated = rolled_over
+
+    assert import_examples([dated], dry_run=True).read == 2
+    assert import_examples([active, dated], dry_run=True).read == 3
+
+
+def test_the_name_of_an_active_zip_that_was_just_rolled_over_is_enough(rolled_over: tuple[Path, Path]) -> None:
+    active, dated = rolled_over
+    active.unlink()
+
+    assert list(import_examples([active]).formats) == [str(dated)]
+
+
+def test_only_zips_have_dated_ones(write_lines: Write) -> None:
+    write_lines(row("b"), name="source-20260101.jsonl")
+
+    assert import_examples([write_lines(row("a"))]).read == 1
+
+
+def test_strict_says_how_many_records_were_read(write_lines: Write) -> None:
+    assert import_examples([write_lines(row("a"), row("b"), b"{torn")], strict=True).read == 3
+
+
+def test_an_archive_that_the_index_does_not_know_stops_the_import(write_lines: Write, zip_path: Path) -> None:
+    path = write_lines(row(ids(1)[0]))
+    import_examples([path])
+    archive_training_data()
+    ExampleIndex.objects.all().delete()
+    ArchivedChunk.objects.all().delete()
+
+    with pytest.raises(ArchiveError, match="rebuild_example_index"):
+        import_examples([path])
+
+    rebuild_example_index()
+    assert import_examples([path]).counts.already_there == 1
+
+
+def test_a_file_of_no_known_format_is_told_what_there_is(write_lines: Write) -> None:
+    with pytest.raises(ArchiveError, match="sharegpt: conversations"):
+        import_examples([write_lines({"question": "a", "answer": "b"})])
