@@ -59,7 +59,7 @@ def blobs_in_quarantine(data_dir: Path, wanted: Wanted) -> set[str]:
     found: set[str] = set()
     for path in quarantine_files(data_dir):
         with path.open("rb") as lines:
-            records = (_raw(line) for line in lines)
+            records = (_records(line)[0] for line in lines)
             found.update(blob for record in records if wanted.is_in(record) for blob in referenced_blobs(record))
     return found
 
@@ -92,16 +92,17 @@ def _erase(path: Path, numbers: list[int]) -> int:
 def _quarantined(path: Path, wanted: Wanted) -> Iterator[int]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines):
-            if wanted.is_in(_raw(line)):
+            if any(wanted.is_in(record) for record in _records(line)):
                 yield number
 
 
-def _raw(line: bytes) -> bytes:
-    """The record in a line of the quarantine; the line itself when it is none."""
+def _records(line: bytes) -> list[bytes]:
+    """The record in a line of the quarantine, and as somebody may have mended it; the line itself when it is none."""
     try:
-        return base64.b64decode(orjson.loads(line)["raw"], validate=True)
-    except (ValueError, KeyError, TypeError):
-        return line
+        aside = orjson.loads(line)
+        return [base64.b64decode(aside["raw"], validate=True), aside["text"].encode()]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [line]
 
 
 def _withheld(path: Path, wanted: Wanted) -> Iterator[int]:

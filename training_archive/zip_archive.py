@@ -47,8 +47,8 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
                 raise zipfile.BadZipFile("its directory holds something else than its end says.")
         except FileNotFoundError as error:
             raise ArchiveError(
-                f"There is no archive at {path} yet. Run `manage.py archive_training_data` first, or `fetch_archive` on a "
-                "training host."
+                f"There is no archive at {path} yet. Run `manage.py archive_training_data` first; on a training "
+                "host, `manage.py fetch_archive`."
             ) from error
         except ZIP_ERRORS as error:
             raise ArchiveDamaged(

@@ -31,7 +31,8 @@ class Command(ArchiveCommand):
     def show(self, result: MergeReport) -> None:
         if not result.merged:
             self.stdout.write(
-                "No ZIP has several chunks of a month that is over; nothing was changed. --this-month takes this one too."
+                "No ZIP has several chunks of a month that is over; nothing was changed. "
+                "--this-month takes this month's, too."
             )
             return
         for merged in result.merged:
