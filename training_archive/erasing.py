@@ -34,10 +34,11 @@ _ROWS_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which examples are meant: those whose fact of this `kind` is one of the values."""
+    """Which examples are meant: those whose fact of this `kind` is one of the values, and those with the ids."""
 
     kind: str  # a key of SELECTORS
     values: Sequence[str]
+    ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def find_in_table(connection: DuckDBPyConnection, table: str, selection: Selecti
     """The examples of `table` that are meant."""
     rows = connection.execute(
         f"SELECT {PRIMARY_KEY}, {_BLOBS}, {', '.join(_TEXTS)} FROM {table} "
-        f"WHERE {SELECTORS[selection.kind]} IN (SELECT unnest(?))",
-        [list(selection.values)],
+        f"WHERE {SELECTORS[selection.kind]} IN (SELECT unnest(?)) OR {PRIMARY_KEY} IN (SELECT unnest(?::VARCHAR[]))",
+        [list(selection.values), list(selection.ids)],
     )
     found = Found([], set())
     while some := rows.fetchmany(_ROWS_AT_ONCE):

@@ -8,7 +8,7 @@ record that comes again, out of a queue or a backup, is left out.
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,15 +122,16 @@ def forget(
     Raises ValueError for more than one kind of selector, ArchiveBusy while another run works, ArchiveError and others
     when something cannot be changed: the request is pending then, and running this again goes on.
     """
-    selections = _selections(user, conversation, ids)
+    selection = _selection(user, conversation, ids)
     _refuse_no_archive(zip_path)
     zip_path = (zip_path or archive_settings().zip_path).resolve()
     with only_run(sealed_folder(), zip_path), alone():
         drain_captures(progress=progress)
         _refuse_incomplete(zip_path)
         if dry_run:
-            return ForgetReport(receipts=[], paths=[], found=len(_search(selections, zip_path, progress).ids))
-        own = [_request(selection, by) for selection in selections]
+            found = _search(selection, zip_path, progress).ids if selection else set()
+            return ForgetReport(receipts=[], paths=[], found=len(found))
+        own = [_request(selection, by)] if selection else []
         left = _pending().exclude(pk__in=[erasure.pk for erasure in own])
         requests = [*left, *own]
         receipts = [_finish(erasure, zip_path, progress) for erasure in requests]
@@ -153,7 +154,7 @@ def _refuse_incomplete(zip_path: Path) -> None:
         )
 
 
-def _selections(user: str | None, conversation: str | None, ids: Sequence[str]) -> list[Selection]:
+def _selection(user: str | None, conversation: str | None, ids: Sequence[str]) -> Selection | None:
     found = [
         Selection("user", [user, pseudonym(user)] if user else []),
         Selection("conversation", [conversation] if conversation else []),
@@ -162,7 +163,7 @@ def _selections(user: str | None, conversation: str | None, ids: Sequence[str]) 
     given = [selection for selection in found if selection.values]
     if len(given) > 1 or "" in (user, conversation, *ids):
         raise ValueError("Name either a user, or a conversation, or ids, and nothing empty.")
-    return given
+    return given[0] if given else None
 
 
 def _pending() -> QuerySet[Erasure]:
@@ -191,6 +192,7 @@ def _request(selection: Selection, by: str) -> Erasure:
 
 
 def _selection_of(erasure: Erasure) -> Selection:
+    """What it asks for, and what a killed run had written down for it."""
     try:
         values = orjson.loads(cipher().decrypt(erasure.progress[_SELECTOR].encode()))
     except InvalidToken as error:
@@ -198,7 +200,7 @@ def _selection_of(erasure: Erasure) -> Selection:
             f"What the pending request {erasure.pk} asks for cannot be read: SECRET_KEY is another one now. Nothing "
             "was changed. Put the old key into SECRET_KEY_FALLBACKS and run this again."
         ) from error
-    return Selection(erasure.kind, values)
+    return Selection(erasure.kind, values, ids=_known_ids(erasure))
 
 
 def _finish(erasure: Erasure, zip_path: Path, progress: Progress) -> Receipt:
@@ -207,9 +209,9 @@ def _finish(erasure: Erasure, zip_path: Path, progress: Progress) -> Receipt:
     Blobs are marked before the ids are written down, because an archive run leaves out what is written down, and nobody
     would find any more what it referred to.
     """
-    selection, known = _selection_of(erasure), _known_ids(erasure)
-    findings = _search([selection, *([Selection("id", known)] if known else [])], zip_path, progress)
-    _erase_put_aside(erasure, findings, _wanted(selection, [*findings.ids, *known]))
+    selection = _selection_of(erasure)
+    findings = _search(selection, zip_path, progress)
+    _erase_put_aside(erasure, findings, _wanted(selection, findings.ids))
     _write_down(erasure, findings, selection)
     ids = _known_ids(erasure)
     _remove_from_archive(findings, ids, zip_path, progress)
@@ -235,17 +237,14 @@ def _known_ids(erasure: Erasure) -> list[str]:
 # --- Searching -------------------------------------------------------------------------------------------------------
 
 
-def _search(selections: Sequence[Selection], zip_path: Path, progress: Progress) -> _Findings:
-    """Everything is unpacked once for each selection."""
+def _search(selection: Selection, zip_path: Path, progress: Progress) -> _Findings:
     findings = _Findings()
-    for selection in selections:
-        findings.zips_searched = findings.chunks_searched = 0
-        findings.add(find_in_live_database(capture_settings().live_database, selection))
-        with scratch_directory(capture_settings().data_dir) as scratch:
-            for sealed in sealed_files():
-                findings.add(_find_in_file(sealed, selection, scratch))
-            for path in archive_zips(zip_path):
-                _search_zip(path, selection, findings, scratch, progress)
+    findings.add(find_in_live_database(capture_settings().live_database, selection))
+    with scratch_directory(capture_settings().data_dir) as scratch:
+        for sealed in sealed_files():
+            findings.add(_find_in_file(sealed, selection, scratch))
+        for path in archive_zips(zip_path):
+            _search_zip(path, selection, findings, scratch, progress)
     return findings
 
 
@@ -322,9 +321,9 @@ def _remove_from_index(ids: Sequence[str]) -> None:
         ExampleIndex.objects.filter(pk__in=ids[start : start + _IDS_AT_ONCE]).delete()
 
 
-def _wanted(selection: Selection, ids: Sequence[str]) -> Wanted:
+def _wanted(selection: Selection, found: Collection[str]) -> Wanted:
     return Wanted(
-        ids={*ids, *(selection.values if selection.kind == "id" else [])},
+        ids={*found, *selection.ids, *(selection.values if selection.kind == "id" else [])},
         users=selection.values if selection.kind == "user" else [],
         conversations=selection.values if selection.kind == "conversation" else [],
     )
