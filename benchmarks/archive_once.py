@@ -12,10 +12,10 @@ import django
 django.setup()
 
 from benchmarks import naive  # noqa: E402  (it reads Django's settings)
-from benchmarks.measure import timed  # noqa: E402
-from capture_app.conf import capture_settings  # noqa: E402
-from training_archive.conf import archive_settings  # noqa: E402
-from training_archive.services import archive_training_data  # noqa: E402
+from benchmarks.measure import timed  # noqa: E402  (as above)
+from capture_app.conf import capture_settings  # noqa: E402  (as above)
+from training_archive.conf import archive_settings  # noqa: E402  (as above)
+from training_archive.services import archive_training_data  # noqa: E402  (as above)
 
 OURS, NAIVE = "archive_training_data", "naive"
 

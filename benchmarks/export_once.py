@@ -13,10 +13,10 @@ import django
 django.setup()
 
 from benchmarks import by_hand  # noqa: E402  (after Django's settings, as those below)
-from benchmarks.measure import timed  # noqa: E402
-from training_archive.conf import archive_settings  # noqa: E402
-from training_archive.exports.options import ARCHIVE, NONE, ExportOptions  # noqa: E402
-from training_archive.exports.service import export_dataset  # noqa: E402
+from benchmarks.measure import timed  # noqa: E402  (as above)
+from training_archive.conf import archive_settings  # noqa: E402  (as above)
+from training_archive.exports.options import ARCHIVE, NONE, ExportOptions  # noqa: E402  (as above)
+from training_archive.exports.service import export_dataset  # noqa: E402  (as above)
 
 OURS = "export_dataset"
 

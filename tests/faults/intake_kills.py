@@ -63,7 +63,7 @@ def in_child(line: str) -> int:
 def main() -> None:
     from training_archive.importing import intake
 
-    intake._LOAD_RECORDS = LOAD_RECORDS  # type: ignore[misc]
+    intake._LOAD_RECORDS = LOAD_RECORDS  # type: ignore[misc]  # final for the app: loads are made small
     for line in sys.stdin:
         print(in_child(line.strip()), flush=True)
 

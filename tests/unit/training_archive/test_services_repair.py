@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import orjson
@@ -70,8 +71,10 @@ def test_a_new_zip_can_be_made_in_another_folder_or_under_another_name(damaged: 
         assert ids(expected) == ["a", "b", "c"]
 
 
-def test_a_repair_waits_for_no_archive_run(damaged: Path, lock_elsewhere: Callable[..., object]) -> None:
-    with lock_elsewhere(damaged.with_name(".archive.zip.lock")), pytest.raises(ArchiveBusy):  # type: ignore[attr-defined]
+def test_a_repair_waits_for_no_archive_run(
+    damaged: Path, lock_elsewhere: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    with lock_elsewhere(damaged.with_name(".archive.zip.lock")), pytest.raises(ArchiveBusy):
         repair_archive(zip_path=damaged)
 
 
