@@ -55,8 +55,8 @@ def resumed_context(context: Mapping[str, Any]) -> Iterator[None]:
 @cache
 def _follow_into_threads() -> None:
     """Wrap the two doors into a thread, once per process."""
-    threading.Thread.start = _carrying_start(threading.Thread.start)  # type: ignore[method-assign]
-    ThreadPoolExecutor.submit = _carrying_submit(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
+    threading.Thread.start = _carrying_start(threading.Thread.start)  # type: ignore[method-assign]  # that is the aim
+    ThreadPoolExecutor.submit = _carrying_submit(ThreadPoolExecutor.submit)  # type: ignore[method-assign]  # likewise
 
 
 def _carrying_start(start: Callable[..., None]) -> Callable[..., None]:
@@ -74,7 +74,7 @@ def _carrying_start(start: Callable[..., None]) -> Callable[..., None]:
                     itself.__dict__.pop("run", None)  # or the two would keep each other alive
 
             # A method, as it was: others who wrap a thread's `run` take the function out of it.
-            thread.run = MethodType(run_inside, thread)  # type: ignore[method-assign]
+            thread.run = MethodType(run_inside, thread)  # type: ignore[method-assign]  # of this one thread
         start(thread, *args, **kwargs)
 
     return carrying

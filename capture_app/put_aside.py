@@ -59,7 +59,7 @@ def blobs_in_quarantine(data_dir: Path, wanted: Wanted) -> set[str]:
     found: set[str] = set()
     for path in quarantine_files(data_dir):
         with path.open("rb") as lines:
-            records = (_records(line)[0] for line in lines)
+            records = (record for line in lines for record in _records(line))
             found.update(blob for record in records if wanted.is_in(record) for blob in referenced_blobs(record))
     return found
 

@@ -19,7 +19,7 @@ from capture_app.providers.base import Completion, CompletionRequest
 try:
     from opentelemetry import trace
 except ImportError:  # an extra that most projects do without
-    trace = None  # type: ignore[assignment]
+    trace = None  # type: ignore[assignment]  # a module or None; mypy knows it as a module
 
 logger = logging.getLogger("capture_app")
 

@@ -17,7 +17,7 @@ from capture_app.progress import Progress
 from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, Sidecar, attach_chunk, check_chunk, compact
 from training_archive.exports.annotations import CORRECTION, correction
 from training_archive.removed_chunks import names_of, note_removed_chunks
-from training_archive.zip_archive import check_member, extract_chunk, list_chunks, open_zip, read_sidecar
+from training_archive.zip_archive import extract_checked, extract_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
 
 # What of an example each kind of request names. No other value ever comes into the SQL than by a parameter.
@@ -133,8 +133,7 @@ def rewrite_without(
             if member.name not in chunks:
                 continue
             sidecar = read_sidecar(archive, member)
-            check_member(archive, member, sidecar, progress)
-            source = extract_chunk(archive, member, scratch, progress)
+            source = extract_checked(archive, member, sidecar, scratch, progress)
             rewritten = _without(source, sidecar, ids, scratch)
             source.unlink()
             lost[member.name] = sidecar.rows - rewritten.sidecar.rows

@@ -7,7 +7,10 @@ from typing import Final
 
 import duckdb
 
+from capture_app.conf import capture_settings
+from capture_app.duckdb_files import scalar
 from training_archive.models import DatasetExport
+from training_archive.reader import reading_session
 
 EXPORT: Final = "export"
 GONE_EXPORT: Final = "export (its folder is gone)"
@@ -58,8 +61,7 @@ def _count(lineage: Path, ids: Sequence[str]) -> int | None:
         return None
     query = "SELECT count(DISTINCT id) FROM read_parquet(?) WHERE split <> '' AND id IN (SELECT unnest(?))"
     try:
-        with duckdb.connect(":memory:") as connection:
-            [(count,)] = connection.execute(query, [str(lineage), list(ids)]).fetchall()
+        with reading_session(capture_settings().data_dir) as (connection, _):
+            return int(scalar(connection, query, [str(lineage), list(ids)]))
     except duckdb.Error:
         return None
-    return int(count)

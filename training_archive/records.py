@@ -10,7 +10,7 @@ from training_archive.chunks import Sidecar
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips, is_name_in_set
 from training_archive.models import ArchivedChunk, ArchivedGeneration
-from training_archive.removed_chunks import removed_chunks
+from training_archive.removed_chunks import names_of, removed_chunks
 
 
 def remember_chunk(sidecar: Sidecar, zip_path: Path) -> None:
@@ -68,10 +68,8 @@ def missing_chunks(zip_path: Path) -> set[str]:
 
     Raises ArchiveDamaged when a sidecar is unreadable.
     """
-    there: set[str] = set()
-    for path in archive_zips(zip_path):
-        for sidecar in read_sidecars(path):
-            there |= {sidecar.chunk, *(source["chunk"] for source in sidecar.merged_from)}
+    sidecars = [sidecar for path in archive_zips(zip_path) for sidecar in read_sidecars(path)]
+    there = {name for sidecar in sidecars for name in names_of(sidecar)}
     return known_chunks(zip_path).keys() - there - removed_chunks()
 
 

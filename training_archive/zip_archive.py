@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from capture_app.progress import Progress, silent
-from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar, is_chunk_name
+from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar, is_chunk_name, sha256_of
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_layout import ENCRYPTED, HEAD_BYTES, Head, Stream, read_directory, read_head
 
@@ -135,7 +135,11 @@ def check_member(archive: zipfile.ZipFile, member: ChunkMember, sidecar: Sidecar
     digest = hashlib.sha256()
     for block in _blocks(archive, member, progress):
         digest.update(block)
-    if digest.hexdigest() != sidecar.sha256:
+    _refuse_untrue(member, sidecar, digest.hexdigest())
+
+
+def _refuse_untrue(member: ChunkMember, sidecar: Sidecar, sha256: str) -> None:
+    if sha256 != sidecar.sha256:
         raise ArchiveDamaged(f"{member.info.filename}: its SHA-256 is not the one in its sidecar")
     if (member.name, member.info.file_size) != (sidecar.chunk, sidecar.size):
         raise ArchiveDamaged(f"{member.info.filename}: its sidecar is another chunk's")
@@ -154,6 +158,19 @@ def extract_chunk(archive: zipfile.ZipFile, member: ChunkMember, folder: Path, p
     with path.open("wb") as target:
         for block in _blocks(archive, member, progress):
             target.write(block)
+    return path
+
+
+def extract_checked(
+    archive: zipfile.ZipFile, member: ChunkMember, sidecar: Sidecar, folder: Path, progress: Progress = silent
+) -> Path:
+    """As extract_chunk and check_member in one reading; what is not as the sidecar says does not stay in the folder."""
+    path = extract_chunk(archive, member, folder, progress)
+    try:
+        _refuse_untrue(member, sidecar, sha256_of(path))
+    except BaseException:
+        path.unlink()
+        raise
     return path
 
 

@@ -218,7 +218,7 @@ def add_chunk(archive: zipfile.ZipFile, chunk: NewChunk, compresslevel: int, pro
         archive.open(info, "w", force_zip64=True) as target,
     ):
         # zipfile offers no public way to bring one's own compressor; this attribute is the same since Python 3.6.
-        target._compressor = compressor  # type: ignore[attr-defined]
+        target._compressor = compressor  # type: ignore[attr-defined]  # not public, as said above
         written = 0
         while block := source.read(_READ_BYTES):
             target.write(block)

@@ -2,8 +2,6 @@
 
 import hashlib
 import random
-import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +13,11 @@ import pytest
 from tests.faults.broken_disk import PRELOAD
 from tests.faults.conftest import Site, stop
 from tests.faults.growth_workers import image
+from tests.faults.storms import Storm, acknowledged
 
 SETTINGS = "tests.faults.growth_settings"
 WORKERS = "tests.faults.growth_workers"
+ACKNOWLEDGED = "acknowledged"
 SHORT_KILLS, LONG_KILLS = 32, 240
 
 # How often each is killed: archive runs hold more states to be killed in than writers do.
@@ -31,31 +31,46 @@ def growing(site: Site) -> Site:
 
 
 @pytest.fixture
-def storm(growing: Site, tmp_path: Path, request: pytest.FixtureRequest) -> "Storm":
-    storm = Storm(growing, tmp_path, random.randrange(10**6))
+def storm(growing: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Storm:
+    commands = [
+        ("write", str(tmp_path / ACKNOWLEDGED)),
+        ("archive",),
+        ("merge",),
+        ("prune",),
+        ("old", str(growing.data_dir / "old.duckdb")),
+    ]
+    storm = Storm(
+        growing,
+        tmp_path,
+        workers=WORKERS,
+        commands=commands,
+        weights=_WEIGHTS,
+        longest_wait=0.6,
+        seed=random.randrange(10**6),
+    )
     storm.rage(LONG_KILLS if request.config.getoption("--long") else SHORT_KILLS)
     return storm
 
 
 def test_whoever_is_killed_every_acknowledged_call_is_archived_once(
-    growing: Site, storm: "Storm", capsys: pytest.CaptureFixture[str]
+    growing: Site, storm: Storm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in (("archive_training_data",), ("merge_chunks",), ("prune_archive", "--older-than=365d", "--yes")):
         growing.manage_json(*command)
-    acknowledged = storm.acknowledged()
+    calls = acknowledged(tmp_path / ACKNOWLEDGED)
     status = growing.manage_json("archive_status")
     archived = Counter(archived_ids(growing))
     report = worker_says(growing, "report")
     with capsys.disabled():
         print(
-            f"\n  seed {storm.seed}: {storm.kills.total()} kills ({dict(storm.kills)}), {len(acknowledged):,} calls "
+            f"\n  seed {storm.seed}: {storm.kills.total()} kills ({dict(storm.kills)}), {len(calls):,} calls "
             f"acknowledged, {sum(archived.values()):,} rows in {status['chunks']} chunks in {len(status['zips'])} ZIPs"
         )
 
-    assert acknowledged - archived.keys() == set()
+    assert calls - archived.keys() == set()
     assert [example_id for example_id, times in archived.items() if times > 1] == []
     assert (status["inbox_rows"], status["live_rows"], status["sealed_files"], status["quarantined"]) == (0, 0, 0, 0)
-    assert_records_agree(report, set(archived), acknowledged)
+    assert_records_agree(report, set(archived), calls)
     assert_nothing_unfinished(growing)
     assert_blobs_are_there(growing)
     verified = growing.manage("verify_archive")
@@ -96,59 +111,6 @@ def worker_says(site: Site, role: str, *arguments: str) -> Any:
     done = site.run("-m", WORKERS, str(site.folder / "ready"), role, *arguments)
     assert done.returncode == 0, done.stderr
     return orjson.loads(done.stdout)
-
-
-class Storm:
-    """Writers and all that changes the archive, each killed and started again at random."""
-
-    def __init__(self, site: Site, folder: Path, seed: int) -> None:
-        self.site, self.folder, self.seed, self.dice = site, folder, seed, random.Random(seed)
-        self.kills: Counter[str] = Counter()
-        self._acknowledged = folder / "acknowledged"
-        self._commands = [
-            ("write", str(self._acknowledged)),
-            ("archive",),
-            ("merge",),
-            ("prune",),
-            ("old", str(site.data_dir / "old.duckdb")),
-        ]
-        self._processes: list[subprocess.Popen[str]] = []
-
-    def rage(self, kills: int) -> None:
-        self._processes = [self._start(number) for number in range(len(self._commands))]
-        try:
-            for _ in range(kills):
-                self._kill_one()
-        finally:
-            stop(self._processes)
-
-    def acknowledged(self) -> set[str]:
-        # A writer may have been killed in the middle of a line: that call was not acknowledged.
-        return set(self._acknowledged.read_text().rpartition("\n")[0].split())
-
-    def _ready_file(self, number: int) -> Path:
-        return self.folder / f"ready_{number}"
-
-    def _start(self, number: int) -> subprocess.Popen[str]:
-        self._ready_file(number).unlink(missing_ok=True)
-        return self.site.start("-m", WORKERS, str(self._ready_file(number)), *self._commands[number])
-
-    def _wait_until_at_work(self, number: int) -> None:
-        deadline = time.monotonic() + 60
-        while not self._ready_file(number).exists():
-            assert time.monotonic() < deadline, f"{self._commands[number]} did not begin."
-            time.sleep(0.005)
-
-    def _kill_one(self) -> None:
-        weights = [_WEIGHTS[command[0]] for command in self._commands]
-        number = self.dice.choices(range(len(self._commands)), weights=weights)[0]
-        self._wait_until_at_work(number)
-        time.sleep(self.dice.uniform(0, 0.6))
-        process = self._processes[number]
-        assert process.poll() is None, process.communicate()[1]
-        stop([process])
-        self.kills[self._commands[number][0]] += 1
-        self._processes[number] = self._start(number)
 
 
 # --- A full disk -----------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def chat_server() -> Iterator[ChatServer]:
     """A server for the time of the block."""
     with _serving(_Handler) as http:
         state = ChatServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
-        http.chat = state  # type: ignore[attr-defined]
+        http.chat = state  # type: ignore[attr-defined]  # for the handler, which knows only its server
         yield state
 
 
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # connections stay open, as those of a real service do
 
     def do_POST(self) -> None:
-        chat: ChatServer = self.server.chat  # type: ignore[attr-defined]
+        chat: ChatServer = self.server.chat  # type: ignore[attr-defined]  # put there by chat_server
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path != "/v1/chat/completions":
             self._send_json(404, error(f"There is no {self.path}.", "invalid_request_error"))
@@ -219,7 +219,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
     """A server for the time of the block."""
     with _serving(_ScriptedHandler) as http:
         state = ScriptedServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
-        http.script = state  # type: ignore[attr-defined]
+        http.script = state  # type: ignore[attr-defined]  # as above
         yield state
 
 
@@ -227,14 +227,14 @@ class _ScriptedHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        script: ScriptedServer = self.server.script  # type: ignore[attr-defined]
+        script: ScriptedServer = self.server.script  # type: ignore[attr-defined]  # as above
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         reply = script.next_reply(Seen(self.command, self.path, list(self.headers.items()), body))
         with suppress(ConnectionError):  # whoever asked may leave before the end
             self._send(reply)
 
     do_GET = do_POST  # noqa: N815  (the base class names it so)
-    do_DELETE = do_POST  # noqa: N815
+    do_DELETE = do_POST  # noqa: N815  (http.server looks for this name)
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)

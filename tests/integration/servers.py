@@ -30,7 +30,7 @@ def free_port() -> int:
 @contextmanager
 def running(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
     """A server that is asked to end, and ends."""
-    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]  # the caller's, of many types
     try:
         yield process
     finally:

@@ -61,7 +61,7 @@ def _observe(server: ScriptedServer, use: Use, client: Any, replies: Sequence[Re
     answers: list[Any] = []
     try:
         for each in use(client):
-            answers.append(shown(each))  # noqa: PERF401  (what came before an error counts too)
+            answers.append(shown(each))  # noqa: PERF401  (what came before an error counts)  (what came before an error counts too)
     except Exception as error:
         answers.append(shown_error(error))
     return Observed(answers, [_shown_request(seen) for seen in server.seen])
@@ -72,7 +72,7 @@ async def _aobserve(server: ScriptedServer, use: AsyncUse, client: Any, replies:
     answers: list[Any] = []
     try:
         async for each in use(client):
-            answers.append(shown(each))  # noqa: PERF401
+            answers.append(shown(each))  # noqa: PERF401  (what came before an error counts)
     except Exception as error:
         answers.append(shown_error(error))
     return Observed(answers, [_shown_request(seen) for seen in server.seen])

@@ -16,10 +16,10 @@ import duckdb
 import orjson
 
 from capture_app.duckdb_files import duckdb_session, quoted
-from capture_app.example import storable
+from capture_app.example import COLUMNS, storable
 from training_archive.chunks import MEMORY_MB
+from training_archive.exports.formats.csv_table import unescaped
 from training_archive.importing.reading import LONGEST_RECORD, Row, Source, Unreadable
-from training_archive.importing.spreadsheet import as_they_were
 
 JSON_LINES: Final = "JSON lines"
 JSON_VALUES: Final = "JSON"
@@ -232,7 +232,12 @@ def _header(lines: Iterator[list[str]]) -> list[str]:
 def _cells(place: str, names: list[str], cells: list[str]) -> Row:
     if len(cells) != len(names):
         return Row(place, None, f"{len(cells)} cells for {len(names)} columns")
-    return Row(place, {name: cell for name, cell in zip(names, as_they_were(names, cells), strict=True) if cell != ""})
+    return Row(place, {name: cell for name, cell in zip(names, _as_they_were(names, cells), strict=True) if cell != ""})
+
+
+def _as_they_were(names: list[str], cells: list[str]) -> list[str]:
+    """Of our own CSV, which has exactly our columns; a file of other hands keeps its apostrophes."""
+    return [unescaped(cell) for cell in cells] if names == list(COLUMNS) else cells
 
 
 @contextmanager

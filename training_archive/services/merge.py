@@ -20,7 +20,7 @@ from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import remember_change
 from training_archive.sealed import sealed_files, sealed_folder
-from training_archive.zip_archive import ChunkMember, check_member, extract_chunk, list_chunks, open_zip, read_sidecar
+from training_archive.zip_archive import ChunkMember, extract_checked, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
 
 logger = logging.getLogger("training_archive")
@@ -132,8 +132,7 @@ def _extracted(
 ) -> Iterator[tuple[Path, Sidecar]]:
     """One chunk after the other, checked against its sidecar; each is deleted before the next."""
     for member, sidecar in group:
-        check_member(archive, member, sidecar, progress)
-        path = extract_chunk(archive, member, scratch, progress)
+        path = extract_checked(archive, member, sidecar, scratch, progress)
         try:
             yield path, sidecar
         finally:

@@ -15,8 +15,7 @@ from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import (
     ChunkMember,
-    check_member,
-    extract_chunk,
+    extract_checked,
     list_chunks,
     member_blocks,
     open_zip,
@@ -122,9 +121,8 @@ def check_member_whole(
     archive: zipfile.ZipFile, member: ChunkMember, sidecar: Sidecar, scratch: Path, progress: Progress
 ) -> None:
     """ArchiveDamaged unless the member is what its sidecar says, and a database that DuckDB opens."""
-    path = extract_chunk(archive, member, scratch, progress)
+    path = extract_checked(archive, member, sidecar, scratch, progress)
     try:
-        check_member(archive, member, sidecar)
         check_chunk(path, sidecar, scratch=scratch)
     finally:
         path.unlink()

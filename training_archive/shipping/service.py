@@ -165,7 +165,7 @@ def _open_zips(zip_path: Path, store: Store, progress: Progress) -> Iterator[lis
     with open_archive(zip_path) as archives:
         zips = []
         for archive in archives:
-            assert archive.fp is not None  # noqa: S101  it is open
+            assert archive.fp is not None  # noqa: S101  (it is open; for mypy)
             source = Source(Path(str(archive.filename)).name, archive.fp.fileno())
             chunks = tuple(member.name for member in list_chunks(archive))
             zips.append(_Zip(source, _fingerprint(source, store, known, progress), chunks, _merged(archive)))

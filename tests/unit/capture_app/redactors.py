@@ -25,7 +25,7 @@ def in_place(example: Example) -> Example:
         message["content"] = "[gone]"
         message.pop("name", None)
     example.metadata["gleaner"].pop("parameters", None)
-    example.slot_specs.clear()  # type: ignore[attr-defined]
+    example.slot_specs.clear()  # type: ignore[attr-defined]  # a redactor that does wrong
     return example._replace(prompt_text="[gone]")
 
 
@@ -62,7 +62,7 @@ def gives_the_text(example: Example) -> Any:
 
 
 def odd_fields(example: Example) -> Any:
-    return example._replace(prompt_text=None, metadata=None, created_at="x")  # type: ignore[arg-type]
+    return example._replace(prompt_text=None, metadata=None, created_at="x")  # type: ignore[arg-type]  # likewise
 
 
 async def awaits(example: Example) -> Example:

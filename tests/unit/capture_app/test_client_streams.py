@@ -253,14 +253,14 @@ async def test_a_providers_error_in_an_async_stream_is_raised_as_it_is(
 # --- Odd deltas --------------------------------------------------------------------------------------------------
 
 ODD: list[Any] = [
-    StreamDelta(text=12),  # type: ignore[arg-type]
-    StreamDelta(text={"a": 1}),  # type: ignore[arg-type]
-    StreamDelta(text=["12"]),  # type: ignore[arg-type]
-    StreamDelta(tool_calls=[ToolCallDelta(index=0, arguments={"a": 1})]),  # type: ignore[arg-type]
-    StreamDelta(tool_calls=[ToolCallDelta(index="1"), ToolCallDelta(index=0)]),  # type: ignore[arg-type]
-    StreamDelta(tool_calls=[ToolCallDelta(index=[0])]),  # type: ignore[arg-type]
-    StreamDelta(tool_calls=7),  # type: ignore[arg-type]
-    StreamDelta(model=["m"], input_tokens="9", output_tokens={}),  # type: ignore[arg-type]
+    StreamDelta(text=12),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(text={"a": 1}),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(text=["12"]),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(tool_calls=[ToolCallDelta(index=0, arguments={"a": 1})]),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(tool_calls=[ToolCallDelta(index="1"), ToolCallDelta(index=0)]),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(tool_calls=[ToolCallDelta(index=[0])]),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(tool_calls=7),  # type: ignore[arg-type]  # what a provider must not send
+    StreamDelta(model=["m"], input_tokens="9", output_tokens={}),  # type: ignore[arg-type]  # what a provider must not send
     None,
     "text",
 ]
@@ -299,7 +299,7 @@ def test_an_odd_delta_breaks_neither_close_nor_drop(capture: Callable[..., None]
 
 
 def test_what_cannot_be_understood_of_a_stream_is_counted(capture: Callable[..., None]) -> None:
-    capture(**scripted(*PIECES[:2], StreamDelta(text={"a": 1})))  # type: ignore[arg-type]
+    capture(**scripted(*PIECES[:2], StreamDelta(text={"a": 1})))  # type: ignore[arg-type]  # what a provider must not send
 
     list(call_llm("What is the price?", stream=True, training_metadata={}))
 

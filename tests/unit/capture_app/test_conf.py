@@ -63,4 +63,4 @@ def test_without_the_setting_nothing_can_be_captured(settings: Any) -> None:
 
 def test_the_value_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
-        capture_settings().fsync = True  # type: ignore[misc]
+        capture_settings().fsync = True  # type: ignore[misc]  # frozen, which is tried

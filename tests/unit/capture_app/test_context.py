@@ -90,7 +90,7 @@ def test_slot_specs_may_stand_in_the_context() -> None:
 
 
 def test_odd_values_in_a_context_are_kept_as_far_as_json_goes() -> None:
-    with capture_context(task=7, user_id=7, page={1}, gleaner={"theirs": 1}):  # type: ignore[arg-type]
+    with capture_context(task=7, user_id=7, page={1}, gleaner={"theirs": 1}):  # type: ignore[arg-type]  # as careless callers do
         response = call_llm("What is the price?", training_metadata={})
 
     assert response.example_id == only_record()["id"]
@@ -158,8 +158,8 @@ async def test_an_async_generator_that_is_closed_in_another_task_is_not_broken()
             yield here()
 
     generator = parts()
-    await asyncio.create_task(anext(generator))  # type: ignore[arg-type]
-    await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]
+    await asyncio.create_task(anext(generator))  # type: ignore[arg-type]  # an awaitable will do
+    await asyncio.create_task(generator.aclose())  # type: ignore[attr-defined]  # a generator in fact
 
     assert here() == {}
 

@@ -357,7 +357,7 @@ def test_a_killed_merge_leaves_everything_as_it_was(two_months: Path, stage: str
     def die(at: str, done: int, total: int) -> None:
         nonlocal seen
         seen += at.startswith("reading")
-        if at.startswith(stage) or (stage == "reading the second" and seen == 8):
+        if at.startswith(stage) or (stage == "reading the second" and seen == 4):
             raise Killed
 
     with pytest.raises(Killed):

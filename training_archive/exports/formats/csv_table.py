@@ -1,7 +1,7 @@
 """CSV of the fifteen columns that is safe to open in a spreadsheet.
 
 A cell that a spreadsheet could take for a formula gets an apostrophe in front, and so does one that looks as if it had
-got one: taking one apostrophe away from what matches `_FORMULA` after it gives every cell back as it was.
+got one: `unescaped` gives every cell back as it was.
 """
 
 import re
@@ -22,8 +22,14 @@ _HEADER: Final = ",".join(f'"{name}"' for name in COLUMNS).encode() + b"\n"
 # What a formula begins with, also in full width, and behind blanks or invisible characters that programs skip.
 _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 _FORMULA: Final = re.compile(f"'*(?:[\t\r\n]|[\\s\u200b-\u200f\u2060\ufeff]*[{_SIGNS}])")
+_GOT_ONE: Final = re.compile(f"'{_FORMULA.pattern}")
 _ESCAPED: Final = "cells with an apostrophe in front, so that no spreadsheet takes them for a formula"
 _WITHOUT_NUL: Final = "cells in which U+FFFD stands for NUL"
+
+
+def unescaped(cell: str) -> str:
+    """The cell of such a CSV as it was."""
+    return cell[1:] if _GOT_ONE.match(cell) else cell
 
 
 class CSVLine(NamedTuple):
