@@ -1,5 +1,6 @@
 """Plots in one style: horizontal bars, alone or in groups, and lines over sizes or over time."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ OURS, OTHERS, LIMIT = "#1b7f5c", "#9aa5b1", "#c0392b"
 _SHADES = ("#5d6b78", "#9aa5b1", "#b98a4a", "#dcc49b")  # of the others, where they are to be told apart
 _LEGEND_COLUMNS = 3
 _LIGHTER = 0.45  # opacity of what stands behind
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
 _BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
 
 mpl.use("Agg")
@@ -54,7 +56,7 @@ def bar_plot(
     axes.margins(x=0.12)
     if logarithmic:
         axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(_PLAIN)
     return figure
 
 
@@ -119,18 +121,38 @@ def line_plot(
         colour, style = OURS if name in ours else OTHERS, "o--" if name in dashed else "o-"
         axes.plot(list(points), list(points.values()), style, label=name, color=colour)
         for x, y in points.items():
-            axes.annotate(_short(y), (x, y), xytext=(0, 8), textcoords="offset points", ha="center", bbox=_BEHIND_TEXT)
+            below = _is_crowded_above(y, [other[x] for other in lines.values() if x in other], logarithmic)
+            offset, side = (-8, "top") if below else (8, "bottom")
+            axes.annotate(
+                _short(y),
+                (x, y),
+                xytext=(0, offset),
+                textcoords="offset points",
+                ha="center",
+                va=side,
+                bbox=_BEHIND_TEXT,
+            )
     if limit is not None:
         axes.axhline(limit[1], color=LIMIT, linestyle="--", label=limit[0])
     if logarithmic:
         axes.set(xscale="log", yscale="log")
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
-    plain = FuncFormatter(lambda value, _: f"{value:,g}")
-    axes.xaxis.set_major_formatter(plain)
-    axes.yaxis.set_major_formatter(plain)
+    axes.xaxis.set_major_formatter(_PLAIN)
+    axes.yaxis.set_major_formatter(_PLAIN)
     figure.legend(loc="outside lower right", ncols=min(len(lines) + 1, _LEGEND_COLUMNS), frameon=False)
     axes.margins(0.12)
     return figure
+
+
+def _is_crowded_above(value: float, values: Sequence[float], logarithmic: bool) -> bool:
+    """Whether, of all lines' values at one place, the next one above is nearer than the next one below."""
+
+    def gap(other: float) -> float:
+        return abs(math.log(other / value)) if logarithmic and other > 0 < value else abs(other - value)
+
+    above = min((gap(other) for other in values if other > value), default=math.inf)
+    below = min((gap(other) for other in values if other < value), default=math.inf)
+    return above < below
 
 
 def time_plot(
@@ -149,7 +171,7 @@ def time_plot(
     axes.plot(list(line), list(line.values()), color=OURS, linewidth=1)
     axes.axhline(limit[1], color=LIMIT, linestyle="--", label=limit[0])
     axes.set(title=title, xlabel="seconds", ylabel=y_label, yscale="log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.yaxis.set_major_formatter(_PLAIN)
     axes.margins(x=0.01)
     figure.legend(loc="outside lower right", ncols=2, frameon=False)
     return figure

@@ -6,9 +6,10 @@ open across a fork corrupts its file.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import duckdb
@@ -66,9 +67,7 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     for found in (error, error.__cause__):
         if isinstance(found, duckdb.OutOfMemoryException):
             return True
-        if isinstance(found, duckdb.Error) and re.search(
-            r"could not allocate|failed to (allocate|pin)|Out of Memory", str(found)
-        ):
+        if isinstance(found, duckdb.Error) and _NO_MEMORY.search(str(found)):
             return True
     return False
 
@@ -96,10 +95,20 @@ def is_duckdb_file(path: Path) -> bool:
         return file.read(12)[8:] == b"DUCK"
 
 
-def create_examples_table(connection: DuckDBPyConnection, table: str) -> None:
-    """Make `table` (qualified, if it lies in an attached file) with the columns of an example, unless it is there."""
-    columns = ", ".join(f"{name} {kind}{' PRIMARY KEY' * (name == PRIMARY_KEY)}" for name, kind in COLUMNS.items())
+def create_examples_table(
+    connection: DuckDBPyConnection, table: str, compression: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Make `table` (qualified, if it lies in an attached file) with the columns of an example, unless it is there.
+
+    `compression` names DuckDB's methods by column; for the others DuckDB chooses.
+    """
+    columns = ", ".join(_definition(name, compression.get(name)) for name in COLUMNS)
     connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+
+
+def _definition(name: str, compression: str | None) -> str:
+    key = " PRIMARY KEY" if name == PRIMARY_KEY else ""
+    return f"{name} {COLUMNS[name]}{key}{f' USING COMPRESSION {compression}' if compression else ''}"
 
 
 def table_comment(connection: DuckDBPyConnection, alias: str) -> str:

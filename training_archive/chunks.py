@@ -1,4 +1,4 @@
-"""Chunks: their names, their sidecars, and how a sealed live database becomes one.
+"""Chunks: their names, their sidecars, and how they are opened. How they are made is in `compaction`.
 
 A chunk is a DuckDB file with one table, `examples`, in the schema of capture_app.example.COLUMNS. Its sidecar is a
 JSON file of the same name that says what is in it.
@@ -7,7 +7,7 @@ JSON file of the same name that says what is in it.
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,11 +20,8 @@ from capture_app.duckdb_files import (
     STORAGE_VERSION,
     attach,
     count_rows,
-    create_examples_table,
     duckdb_session,
     scalar,
-    table_comment,
-    with_enough_memory,
 )
 from capture_app.example import COLUMNS, PRIMARY_KEY, SCHEMA_VERSION, TABLE
 from training_archive.exceptions import ArchiveDamaged
@@ -38,10 +35,7 @@ _NAME = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{1,100}}")
 _TIME = re.compile(r"\d{8}T\d{6}_\d{6}Z", re.ASCII)
 _WRITER = slice(52, 84)  # bytes of a DuckDB file: the release that wrote it
 
-# DuckDB's. Row groups of the size below are compressed in parallel within it; smaller ones make larger chunks.
-MEMORY_MB: Final = 192
-_ROW_GROUP_SIZE = 49152
-_STAGING_ROW_GROUP_SIZE = 2048
+MEMORY_MB: Final = 192  # DuckDB's, for work on a chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +90,7 @@ class Sidecar:
             if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
                 raise ValueError(f"{moment} has no time zone")
         for source in self.merged_from:
-            if type(source) is not dict or any(
-                type(source.get(key)) is not kind for key, kind in _SOURCE_TYPES.items()
-            ):
+            if type(source) is not dict or any(type(source.get(key)) is not kind for key, kind in SOURCE_TYPES.items()):
                 raise TypeError("merged_from lists no chunks")
 
 
@@ -108,7 +100,7 @@ _SIDECAR_TYPES = {
     "merged_from": list,
     **dict.fromkeys(("rows_per_task", "rows_per_provider", "rows_per_model"), dict),
 }
-_SOURCE_TYPES = {"chunk": str, "generation": str, "rows": int, "sha256": str}
+SOURCE_TYPES = {"chunk": str, "generation": str, "rows": int, "sha256": str}
 
 
 def chunk_name(now: datetime, taken: Iterable[str]) -> str:
@@ -123,85 +115,6 @@ def is_chunk_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def compact(sealed: Path, chunk: Path, *, scratch: Path, without: Iterable[str] = ()) -> Sidecar:
-    """Write the examples of `sealed` into the new file `chunk`, compacted and compressed; say what is in it.
-
-    The chunk's file name, without its suffix, is the chunk's name. Examples whose id is in `without` stay behind.
-
-    Raises ArchiveDamaged when DuckDB cannot read the one or write the other.
-    """
-    left_out = list(without)
-    try:
-        facts = with_enough_memory(lambda memory_mb: _compact(sealed, chunk, scratch, memory_mb, left_out), MEMORY_MB)
-    except duckdb.Error as error:
-        raise ArchiveDamaged(
-            f"{sealed} could not be compacted: {error} It stays where it is, and so does the ZIP. Free space if that "
-            "is the cause, and run the archive again."
-        ) from error
-    return Sidecar(
-        chunk=chunk.stem,
-        **facts,
-        sha256=sha256_of(chunk),
-        size=chunk.stat().st_size,
-        schema_version=SCHEMA_VERSION,
-        duckdb_version=duckdb.__version__,
-        storage_version=STORAGE_VERSION,
-        quarantined_lines=0,
-        created_at=datetime.now(UTC).isoformat(),
-    )
-
-
-def merge(sources: Iterable[tuple[Path, Sidecar]], chunk: Path, *, scratch: Path) -> Sidecar:
-    """Write the examples of several chunks into the new file `chunk`, compacted; of an id the first one stays.
-
-    A source is needed only until the next one is asked for. Raises ArchiveDamaged as `compact`.
-    """
-    staging = scratch / "merging.duckdb"
-    merged: list[Sidecar] = []
-    try:
-        for path, sidecar in sources:
-            _stage(path, staging, scratch)
-            merged.append(sidecar)
-        sidecar = compact(staging, chunk, scratch=scratch)
-    except duckdb.Error as error:
-        raise ArchiveDamaged(f"The chunks could not be merged: {error} They are as they were.") from error
-    finally:
-        staging.unlink(missing_ok=True)
-    lineage = [source for each in merged for source in _lineage(each)]
-    return replace(
-        sidecar,
-        generation=merged[0].generation,
-        created_at=merged[-1].created_at,  # when the youngest was archived: merging makes nothing fresher
-        quarantined_lines=sum(each.quarantined_lines for each in merged),
-        forgotten_rows=sum(each.forgotten_rows for each in merged),
-        merged_from=lineage,
-    )
-
-
-def _stage(source: Path, staging: Path, scratch: Path) -> None:
-    """Add the examples of the source that are not there yet to the staging database, which lasts only for a merge.
-
-    It has no primary key, whose index would not fit into memory, and is not compressed: the chunk made from it is.
-    """
-
-    def stage(memory_mb: int) -> None:
-        with duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
-            attach(connection, staging, "staging", row_group_size=_STAGING_ROW_GROUP_SIZE)
-            attach_chunk(connection, source, "source")
-            connection.execute("SET preserve_insertion_order = false")
-            connection.execute("SET force_compression = 'uncompressed'")
-            connection.execute(f"CREATE TABLE IF NOT EXISTS staging.{TABLE} AS FROM source.{TABLE} LIMIT 0")
-            add_new_rows(connection, f"source.{TABLE}", f"staging.{TABLE}")
-            connection.execute("DETACH staging")
-
-    with_enough_memory(stage, MEMORY_MB)
-
-
-def _lineage(sidecar: Sidecar) -> list[dict[str, Any]]:
-    """Of a merged chunk what it was merged from; of any other itself."""
-    return sidecar.merged_from or [{key: getattr(sidecar, key) for key in _SOURCE_TYPES}]
-
-
 def merged_name(sources: Sequence[Sidecar]) -> str:
     """What the chunk is called that takes the place of `sources`: from the first one's time to the last one's."""
     first, last = sources[0].chunk, sources[-1].chunk
@@ -210,35 +123,8 @@ def merged_name(sources: Sequence[Sidecar]) -> str:
     return f"{PREFIX}{begin}-{end}"
 
 
-def add_new_rows(connection: DuckDBPyConnection, source: str, target: str) -> None:
-    """Add the examples of the table `source` to `target`, but for those whose id is there already."""
-    names = ", ".join(COLUMNS)
-    connection.execute(
-        f"INSERT INTO {target} ({names}) SELECT {names} FROM {source} "
-        f"ANTI JOIN (SELECT {PRIMARY_KEY} FROM {target}) AS known USING ({PRIMARY_KEY})"
-    )
-
-
-def _compact(sealed: Path, chunk: Path, scratch: Path, memory_mb: int, without: list[str]) -> dict[str, Any]:
-    chunk.unlink(missing_ok=True)
-    with duckdb_session(scratch=scratch, memory_mb=memory_mb) as connection:
-        attach(connection, sealed, "sealed", read_only=True)
-        attach(connection, chunk, "chunk", row_group_size=_ROW_GROUP_SIZE)
-        connection.execute("SET force_compression = 'zstd'")
-        connection.execute("SET preserve_insertion_order = false")
-        create_examples_table(connection, f"chunk.{TABLE}")
-        kept = f"SELECT {', '.join(COLUMNS)} FROM sealed.{TABLE}"
-        if without:
-            connection.execute("CREATE TEMP TABLE left_out AS SELECT unnest(?) AS left_out_id", [without])
-            kept += f" ANTI JOIN left_out ON {PRIMARY_KEY} = left_out_id"
-        connection.execute(f"INSERT INTO chunk.{TABLE} {kept}")
-        generation = table_comment(connection, "sealed") or sealed.stem  # a database from elsewhere has none
-        facts = {**_facts(connection, f"chunk.{TABLE}"), "generation": generation}
-        connection.execute("DETACH chunk")
-    return facts
-
-
-def _facts(connection: DuckDBPyConnection, table: str) -> dict[str, Any]:
+def facts_of(connection: DuckDBPyConnection, table: str) -> dict[str, Any]:
+    """What a sidecar says of the examples in `table`."""
     span = f"SELECT count(*), min(created_at), max(created_at) FROM {table}"
     [(rows, first, last)] = connection.execute(span).fetchall()
     return {
@@ -281,7 +167,7 @@ def describe(path: Path, *, scratch: Path) -> Sidecar:
     try:
         with duckdb_session(scratch=scratch, memory_mb=MEMORY_MB) as connection:
             attach_chunk(connection, path, "chunk")
-            facts = _facts(connection, f"chunk.{TABLE}")
+            facts = facts_of(connection, f"chunk.{TABLE}")
             query = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = ?"
             storage_version = str(scalar(connection, query, ["chunk"]) or STORAGE_VERSION)
     except duckdb.Error as error:

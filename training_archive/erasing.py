@@ -14,7 +14,8 @@ from capture_app.duckdb_files import duckdb_session
 from capture_app.example import PRIMARY_KEY, RESERVED_KEY, TABLE
 from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.progress import Progress
-from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, Sidecar, attach_chunk, check_chunk, compact
+from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, Sidecar, attach_chunk, check_chunk
+from training_archive.compaction import compact
 from training_archive.exports.annotations import CORRECTION, correction
 from training_archive.removed_chunks import names_of, note_removed_chunks
 from training_archive.zip_archive import extract_checked, extract_chunk, list_chunks, open_zip, read_sidecar

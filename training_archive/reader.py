@@ -24,7 +24,8 @@ from capture_app.example import COLUMNS, JSON_COLUMNS, PRIMARY_KEY, TABLE
 from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
 from training_archive.archive_set import open_archive
-from training_archive.chunks import MEMORY_MB, Sidecar, add_new_rows, attach_chunk
+from training_archive.chunks import MEMORY_MB, Sidecar, attach_chunk
+from training_archive.compaction import add_new_rows
 from training_archive.conf import archive_settings
 from training_archive.zip_archive import ChunkMember, extract_chunk, list_all_chunks, read_sidecar
 

@@ -16,7 +16,8 @@ import orjson
 
 from capture_app.progress import Progress
 from capture_app.wording import counted
-from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar, check_chunk, compact, describe, sha256_of
+from training_archive.chunks import CHUNK_SUFFIX, SIDECAR_SUFFIX, Sidecar, check_chunk, describe, sha256_of
+from training_archive.compaction import compact
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.row_salvage import salvage_rows
 from training_archive.salvage import Allowance, Found, extract_readable, partner, read_found

@@ -19,7 +19,8 @@ from capture_app.progress import Progress, silent
 from capture_app.quarantine import count_quarantined
 from capture_app.services import drain_captures, rotate_live_database
 from capture_app.wording import counted
-from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, chunk_name, compact
+from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, chunk_name
+from training_archive.compaction import compact
 from training_archive.conf import SEALED_FOLDER, ArchiveSettings, archive_settings
 from training_archive.dated_names import archive_zips, roll_over
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError

@@ -13,7 +13,8 @@ from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
 from training_archive.archive_set import read_sidecars
-from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, is_chunk_name, merge, merged_name
+from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, is_chunk_name, merged_name
+from training_archive.compaction import merge
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError

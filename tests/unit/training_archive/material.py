@@ -12,7 +12,8 @@ import orjson
 
 from capture_app.duckdb_files import create_examples_table
 from capture_app.example import COLUMNS, JSON_COLUMNS
-from training_archive.chunks import PREFIX, Sidecar, compact
+from training_archive.chunks import PREFIX, Sidecar
+from training_archive.compaction import compact
 from training_archive.reader import iter_chunks
 from training_archive.zip_writer import append_chunk
 

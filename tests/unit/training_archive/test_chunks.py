@@ -1,4 +1,4 @@
-"""Chunks: their names, their sidecars, and what compaction keeps."""
+"""Chunks: their names, their sidecars, and which are opened."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from capture_app.duckdb_files import duckdb_session
 from capture_app.example import COLUMNS
 from tests.unit.training_archive.material import NAME, row, sidecar_of, write_database, write_odd_database
-from training_archive.chunks import Sidecar, attach_chunk, check_chunk, chunk_name, compact, is_chunk_name
+from training_archive.chunks import Sidecar, attach_chunk, check_chunk, chunk_name, is_chunk_name
+from training_archive.compaction import compact
 from training_archive.exceptions import ArchiveDamaged
 
 MOMENT = datetime(2026, 3, 8, 10, 0, 0, 7, UTC)
@@ -87,97 +88,6 @@ def test_every_name_that_is_made_is_a_chunk_name() -> None:
 )
 def test_a_name_that_could_lead_elsewhere_is_no_chunk_name(name: str) -> None:
     assert not is_chunk_name(name)
-
-
-# --- Compaction ------------------------------------------------------------------------------------------------------
-
-
-def test_a_chunk_has_the_fifteen_columns_and_nothing_else_of_its_database(tmp_path: Path) -> None:
-    sealed = write_database(
-        tmp_path / "sealed",
-        [row("a")],
-        statements=[
-            "ALTER TABLE examples ADD COLUMN note VARCHAR DEFAULT 'private'",
-            "CREATE TABLE secrets (key VARCHAR)",
-            "CREATE VIEW latest AS FROM examples",
-        ],
-    )
-
-    chunk, _ = chunk_from(tmp_path, sealed)
-
-    with duckdb.connect(str(chunk), read_only=True) as connection:
-        columns = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE NOT internal"
-        ).fetchall()
-        tables = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
-    assert columns == list(COLUMNS.items())
-    assert tables == [("examples",)]
-
-
-def test_the_id_of_a_chunk_is_its_primary_key(tmp_path: Path) -> None:
-    chunk, _ = chunk_from(tmp_path, write_database(tmp_path / "sealed", [row("a")]))
-
-    with duckdb.connect(str(chunk), read_only=True) as connection:
-        keys = "SELECT constraint_column_names FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'"
-        assert connection.execute(keys).fetchall() == [(["id"],)]
-
-
-def test_a_chunk_keeps_every_value(tmp_path: Path) -> None:
-    sealed = write_database(tmp_path / "sealed", [row("a", prompt_text="snow ☃ \u2028 'quoted'\n"), row("b")])
-
-    chunk, _ = chunk_from(tmp_path, sealed)
-
-    contents = []
-    for path in (sealed, chunk):
-        with duckdb.connect(str(path), read_only=True) as connection:
-            contents.append(connection.execute("FROM examples ORDER BY id").fetchall())
-    assert contents[0] == contents[1]
-
-
-def test_a_chunk_is_written_in_the_old_format_that_its_sidecar_names(tmp_path: Path) -> None:
-    chunk, sidecar = chunk_from(tmp_path, write_database(tmp_path / "sealed", [row("a")]))
-
-    with duckdb.connect() as connection:
-        connection.execute(f"ATTACH '{chunk}' AS chunk (READ_ONLY)")
-        query = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'chunk'"
-        [(version,)] = connection.execute(query).fetchall()
-    assert sidecar.storage_version == "v1.2.0"
-    assert version.startswith("v1.2.0")
-
-
-def test_compacting_leaves_the_sealed_file_as_it_was(tmp_path: Path) -> None:
-    sealed = write_database(tmp_path / "sealed", [row("a")])
-    before = sealed.read_bytes()
-
-    chunk_from(tmp_path, sealed)
-
-    assert sealed.read_bytes() == before
-
-
-def test_compacting_begins_anew_where_a_killed_run_left_half_a_chunk(tmp_path: Path) -> None:
-    (tmp_path / f"{NAME}.duckdb").write_bytes(b"half")
-
-    _, sidecar = chunk_from(tmp_path, write_database(tmp_path / "sealed", [row("a")]))
-
-    assert sidecar.rows == 1
-
-
-def test_a_path_with_quotes_is_only_a_path(tmp_path: Path) -> None:
-    folder = tmp_path / "it's; DROP TABLE"
-    sealed = write_database(folder / "sealed", [row("a")])
-
-    _, sidecar = chunk_from(folder, sealed)
-
-    assert sidecar.rows == 1
-
-
-def test_a_sealed_file_that_is_no_database_is_reported_and_left_alone(tmp_path: Path) -> None:
-    sealed = tmp_path / "sealed"
-    sealed.write_bytes(b"no database" * 1000)
-
-    with pytest.raises(ArchiveDamaged, match="It stays where it is"):
-        chunk_from(tmp_path, sealed)
-    assert sealed.read_bytes() == b"no database" * 1000
 
 
 # --- Sidecars --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from tests.unit.training_archive.material import (
     rewrite_member,
 )
 from tests.unit.training_archive.repairing import FIRST, SECOND, flip, ids, lost, new_zip, overwrite, place_of, repaired
-from training_archive.chunks import Sidecar, compact
+from training_archive.chunks import Sidecar
+from training_archive.compaction import compact
 from training_archive.reader import iter_chunks, iter_examples
 from training_archive.services.repair import repair_archive
 from training_archive.zip_writer import append_chunk

@@ -15,7 +15,8 @@ from capture_app.conf import capture_settings
 from capture_app.models import ExampleIndex
 from tests.unit.training_archive.conftest import Killed
 from tests.unit.training_archive.material import Row, files_below, members_of, rewrite_member, row, write_database
-from training_archive.chunks import CHUNK_SUFFIX, PREFIX, Sidecar, compact
+from training_archive.chunks import CHUNK_SUFFIX, PREFIX, Sidecar
+from training_archive.compaction import compact
 from training_archive.dated_names import archive_zips, roll_over
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk, ArchivedGeneration

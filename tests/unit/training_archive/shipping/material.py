@@ -10,7 +10,8 @@ from typing import Any
 from capture_app.blobs import Blob, blob_path, store_blobs
 from tests.unit.training_archive.material import row, write_database
 from training_archive.archive_set import read_sidecars
-from training_archive.chunks import PREFIX, compact
+from training_archive.chunks import PREFIX
+from training_archive.compaction import compact
 from training_archive.reader import iter_examples
 from training_archive.removed_chunks import names_of, note_removed_chunks
 from training_archive.zip_writer import append_chunk
