@@ -12,7 +12,7 @@ OURS, OTHERS, LIMIT = "#1b7f5c", "#9aa5b1", "#c0392b"
 _SHADES = ("#5d6b78", "#9aa5b1", "#b98a4a", "#dcc49b")  # of the others, where they are to be told apart
 _LEGEND_COLUMNS = 3
 _LIGHTER = 0.45  # opacity of what stands behind
-_PLAIN = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1000 else f"{value:g}")
 _BEHIND_TEXT = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
 
 mpl.use("Agg")
