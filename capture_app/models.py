@@ -1,4 +1,5 @@
-"""What Django's own database knows: the read model of captured examples, what was erased, and the state of the jobs."""
+"""What Django's own database knows: the read model of captured examples, what people said of them, what was erased,
+who may post, and the state of the jobs."""
 
 from django.db import models
 
@@ -36,6 +37,85 @@ class ExampleIndex(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.id}"
+
+
+class Review(models.Model):
+    """What a person judged of an example. There is no other copy of it; see judgments.
+
+    The example's row may be gone while the index is made anew, or not yet there, so the database does not insist on it.
+    """
+
+    class Verdict(models.TextChoices):
+        GOOD = "good"
+        BAD = "bad"
+
+    example = models.OneToOneField(
+        ExampleIndex, models.DO_NOTHING, primary_key=True, db_constraint=False, related_name="review"
+    )
+    verdict = models.TextField(choices=Verdict, blank=True)  # "": only corrected or commented so far
+    correction = models.TextField(blank=True)  # what the answer should have been
+    comment = models.TextField(blank=True)
+    reviewed_by = models.TextField()  # a user's name
+    reviewed_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.example_id}: {self.verdict or 'not judged'}"
+
+
+class ExampleTag(models.Model):
+    """A word that a person put on an example, beside those that came with the call. See Review."""
+
+    example = models.ForeignKey(ExampleIndex, models.DO_NOTHING, db_constraint=False, related_name="tags")
+    tag = models.TextField(db_index=True)
+    tagged_by = models.TextField()
+    tagged_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["example", "tag"], name="one_tag_once")]
+
+    def __str__(self) -> str:
+        return f"{self.example_id}: {self.tag}"
+
+
+class Feedback(models.Model):
+    """What an application, or its users, said of an answer. There may be several for one example. See Review."""
+
+    example = models.ForeignKey(ExampleIndex, models.DO_NOTHING, db_constraint=False, related_name="feedback")
+    score = models.FloatField(null=True)
+    label = models.TextField(blank=True)
+    comment = models.TextField(blank=True)
+    correction = models.TextField(blank=True)
+    source = models.TextField()  # the token's name, or "application" for who called record_feedback
+    created_at = models.DateTimeField(db_index=True)
+    # Of a request that may come twice; unique within its source. None: the sender gave none.
+    idempotency_key = models.TextField(null=True)
+
+    class Meta:
+        verbose_name_plural = "feedback"
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint(fields=["source", "idempotency_key"], name="one_feedback_once")]
+
+    def __str__(self) -> str:
+        return f"{self.example_id}: {self.label or self.score}"
+
+
+class ApiToken(models.Model):
+    """Lets a program in, for what its scopes say. The token itself is shown once and kept as a hash."""
+
+    name = models.TextField(unique=True)
+    digest = models.TextField(unique=True)  # SHA-256 of the token, which is random: no salt is needed
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "API token"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ForgottenExample(models.Model):

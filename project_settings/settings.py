@@ -13,6 +13,7 @@ ALLOWED_HOSTS = env.allowed_hosts()
 INSTALLED_APPS = [
     "capture_app",
     "training_archive",
+    "console",  # before the admin, whose first page it fills
     "django_celery_beat",
     "django.contrib.admin",
     "django.contrib.auth",

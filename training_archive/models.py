@@ -1,4 +1,4 @@
-"""What Django's database knows of the archive: its chunks, the data sets made from it, and what was erased from it."""
+"""What Django's database knows of the archive: its chunks, its runs, the data sets made from it, and what was erased."""
 
 from django.db import models
 
@@ -30,6 +30,45 @@ class ArchivedGeneration(models.Model):
 
     def __str__(self) -> str:
         return self.generation
+
+
+class ArchiveRun(models.Model):
+    """One run over the archive, for people to watch and look up. The job's own state is in capture_app's Job."""
+
+    class Kind(models.TextChoices):
+        ARCHIVE = "archive"
+        VERIFY = "verify"
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        REFUSED = "refused"  # another run was at work
+        LOST = "lost"  # its process is gone; see runs
+
+    kind = models.TextField(choices=Kind)
+    state = models.TextField(choices=State, db_index=True)
+    requested_by = models.TextField()  # a user's name; "schedule"; "shell"
+    requested_at = models.DateTimeField(db_index=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)  # when it last said how far it is
+    step = models.TextField(blank=True)  # what it is at, in words
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)  # of the step's own unit; 0: not known
+    rows = models.BigIntegerField(null=True)
+    chunks = models.BigIntegerField(null=True)
+    bytes = models.BigIntegerField(null=True)  # of all ZIPs together, at its end
+    problems = models.BigIntegerField(null=True)  # that a verification found
+    log = models.TextField(blank=True)  # no content of examples
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-requested_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.requested_at:%Y-%m-%d %H:%M}"
 
 
 class DatasetExport(models.Model):

@@ -1,0 +1,54 @@
+"""Who may do what. One name for each right; the views and templates ask here."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+VIEW_FIGURES: Final = "console.view_figures"
+VIEW_TEXT: Final = "console.view_text"
+REVIEW: Final = "console.review_examples"
+EXPORT: Final = "console.export_examples"
+FORGET: Final = "console.forget_examples"
+RUN: Final = "console.run_archive"
+REPLAY: Final = "console.replay_calls"
+VIEW_AUDIT: Final = "console.view_audit"
+
+# Who has the key may do what its values say, too: one cannot judge what one may not read.
+_INCLUDED: Final = {
+    VIEW_TEXT: {VIEW_FIGURES},
+    REVIEW: {VIEW_TEXT, VIEW_FIGURES},
+    EXPORT: {VIEW_TEXT, VIEW_FIGURES},
+    REPLAY: {VIEW_TEXT, VIEW_FIGURES},
+    FORGET: {VIEW_FIGURES},
+    RUN: {VIEW_FIGURES},
+}
+
+View = Callable[..., HttpResponseBase]
+
+
+def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:
+    """Whether the user is active staff and has the right, by itself or within another one."""
+    if not (user.is_active and getattr(user, "is_staff", False)):
+        return False
+    held = {right} | {holder for holder, included in _INCLUDED.items() if right in included}
+    return any(user.has_perm(each) for each in held)  # type: ignore[union-attr]  # every user that can log in has it
+
+
+def needs(right: str) -> Callable[[View], View]:
+    """For a view behind `admin_view`, a function or a method: 403 for who lacks the right."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> HttpResponseBase:
+            request = next(argument for argument in args if isinstance(argument, HttpRequest))
+            if not may(request.user, right):
+                raise PermissionDenied
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
