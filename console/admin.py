@@ -5,6 +5,7 @@ from django.http import HttpRequest
 
 from capture_app.read_only_admin import ReadOnlyAdmin
 from console.access import VIEW_AUDIT, may
+from console.examples import admin as examples  # noqa: F401  (registers the list of examples)
 from console.models import AuditEvent
 
 

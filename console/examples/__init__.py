@@ -1,0 +1,1 @@
+"""The list of captured examples: filters, search, where each one is."""

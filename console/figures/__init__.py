@@ -1,0 +1,1 @@
+"""Figures per day, and the dashboard on the admin's first page."""

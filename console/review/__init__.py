@@ -1,0 +1,1 @@
+"""The queue: one example after the other, judged from the keyboard."""
