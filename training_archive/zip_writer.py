@@ -9,6 +9,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -46,9 +47,10 @@ def append_chunk(
     zip_path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(zip_path, "appended to", "the new examples are safe in the sealed folder") as temporary:
         _copy(zip_path, temporary, progress)
-        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
-            add_chunk(archive, NewChunk(chunk, sidecar), compresslevel, progress)
-        _read_back(temporary, sidecar, progress)
+        with _flushing(temporary):
+            with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as archive:
+                add_chunk(archive, NewChunk(chunk, sidecar), compresslevel, progress)
+            _read_back(temporary, sidecar, progress)
         fsync_file(temporary)
         temporary.replace(zip_path)
 
@@ -125,9 +127,10 @@ def remove_unfinished(zip_path: Path) -> None:
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:
-    """Copy the ZIP as it is; the kernel shares the blocks where the file system can. No source: nothing to copy."""
+    """Copy the ZIP as it is; the kernel shares the blocks where the file system can. No source: an empty file."""
     target.unlink(missing_ok=True)
     if not source.exists():
+        target.touch()
         return
     if not zipfile.is_zipfile(source):
         raise zipfile.BadZipFile("it is no ZIP.")
@@ -136,6 +139,15 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
         for copied in copy_range(old, new, 0, size):
             progress("copying the ZIP", copied, size)
         shutil.copymode(source, target)
+
+
+@contextmanager
+def _flushing(path: Path) -> Iterator[None]:
+    """What is in the file by now goes to the disk while the block is at work. What fails there is raised at its end."""
+    with ThreadPoolExecutor(1) as thread:
+        flushed = thread.submit(fsync_file, path)
+        yield
+        flushed.result()  # a later fsync need not tell of an earlier one's error
 
 
 def copy_range(source: IO[bytes], target: IO[bytes], offset: int, size: int) -> Iterator[int]:
