@@ -35,7 +35,7 @@ class Report:
     method: str  # what is measured, and how; Markdown
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    bars: Sequence[Bar]
+    bars: Sequence[Bar]  # none for what is measured to be known, and promised to nobody
     figure: Figure
     raw: dict[str, Any]  # every figure behind the table
     notes: Sequence[str] = field(default_factory=tuple)
@@ -67,11 +67,16 @@ class Report:
             "Measured on: " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
             _markdown_table(self.columns, self.rows),
             *self.notes,
-            "## Bars",
-            "\n".join(f"- **{bar.verdict}**: {bar.what}: {bar.figure}; bar: {bar.limit}." for bar in self.bars),
+            *self._bars(),
             f"![{self.title}]({self.name}.svg)",
         ]
         return "\n\n".join(parts) + "\n"
+
+    def _bars(self) -> list[str]:
+        if not self.bars:
+            return []
+        lines = (f"- **{bar.verdict}**: {bar.what}: {bar.figure}; bar: {bar.limit}." for bar in self.bars)
+        return ["## Bars", "\n".join(lines)]
 
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
