@@ -13,12 +13,11 @@ from rich.console import Console
 from benchmarks.environment import set_up_django
 from benchmarks.machine import machine_facts
 from benchmarks.report import Report
-from capture_app.management.service_command import progress_on_stderr
 
 DOCUMENTS: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 NAMES: Final = (
     *("capture", "drain", "archive", "memory", "survival", "load"),
-    *("growth", "append", "density", "merge_read", "export", "footprint"),
+    *("growth", "append", "density", "merge_read", "export", "footprint", "console"),
 )
 
 _PLAIN_WIDTH = 120  # of output that goes to no terminal
@@ -53,6 +52,8 @@ def _options(arguments: Sequence[str] | None) -> Any:
 
 
 def _measure(name: str, quick: bool, folder: Path) -> Report:
+    from capture_app.management.service_command import progress_on_stderr  # needs the settings, as _benchmark does
+
     with progress_on_stderr() as progress:
         report = _benchmark(name)(quick=quick, progress=progress)
     report.write(folder, machine_facts())

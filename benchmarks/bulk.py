@@ -16,6 +16,7 @@ from benchmarks.corpus import MODELS, TASKS, corpus
 from benchmarks.site import site
 from capture_app.duckdb_files import quoted
 from capture_app.example import TABLE, llm_signature
+from capture_app.index import index_examples
 from capture_app.live_database import ALIAS, live_session, lock_live_database
 
 TEXT: Final = """\
@@ -45,12 +46,24 @@ class Bulk:
         They come through the door that the drain uses, as many at once. The index, which archive runs leave alone,
         stays empty.
         """
-        with site(folder) as live, lock_live_database(live) as database:
+        with site(folder) as live:
+            self.fill_live(live, rows, first=first)
+        return live
+
+    def fill_live(self, live: Path, rows: int, *, first: int = 0) -> None:
+        """As `fill`, for a live database whose site is at work already."""
+        with lock_live_database(live) as database:
             for start in range(first, first + rows, _ROWS_AT_ONCE):
                 with database.attached(self._connection):
                     count = min(_ROWS_AT_ONCE, first + rows - start)
                     self._connection.execute(f"INSERT INTO {ALIAS}.{TABLE} {_examples(start, count)}")
-        return live
+
+    def index(self, rows: int, generation: str, *, first: int = 0) -> None:
+        """Put the examples into the index, and nowhere else. One in a thousand was cut short, one in three had tools,
+        one in a hundred came in part."""
+        for start in range(first, first + rows, _ROWS_AT_ONCE):
+            examples = _examples(start, min(_ROWS_AT_ONCE, first + rows - start))
+            index_examples(self._connection, f"({_marked(examples)})", generation)
 
     def write_json_lines(self, path: Path, rows: int) -> None:
         """The first examples as lines of JSON, with metadata and slot_specs as objects."""
@@ -103,6 +116,21 @@ def _examples(start: int, count: int) -> str:
         {_passage("system", f"hash(asked, 'system') % {_SYSTEM_PROMPTS}, 0", _SYSTEM_CHARACTERS)}
         {passages}
         {_passage("response", "n, 'response'", _RESPONSE_CHARACTERS)}"""
+
+
+def _marked(examples: str) -> str:
+    """SQL for the same examples, some of them with what filters look for."""
+    number, known = "hash(id) % 3000", '"gleaner":{'
+    cases = {
+        f"{number} < 3": ('"finish_reason":"stop"', '"finish_reason":"length"'),
+        f"{number} < 33": (known, f'{known}"partial":true,'),
+        f"{number} % 3 = 0": (known, f'{known}"tools":[],'),
+    }
+    marked = " ".join(
+        f"WHEN {condition} THEN replace(metadata::VARCHAR, {quoted(old)}, {quoted(new)})"
+        for condition, (old, new) in cases.items()
+    )
+    return f"SELECT * REPLACE ((CASE {marked} ELSE metadata::VARCHAR END)::JSON AS metadata) FROM ({examples})"
 
 
 def _choice(values: Sequence[str], number: str) -> str:

@@ -1,9 +1,10 @@
-"""Captured examples and the state of the jobs, to look at. Nobody adds or edits them here: code writes them."""
+"""Captured examples, feedback, tokens and the state of the jobs, to look at. Nobody adds or edits them here: code
+writes them."""
 
 from django.contrib import admin
 from django.utils.text import Truncator
 
-from capture_app.models import ExampleIndex, Job
+from capture_app.models import ApiToken, ExampleIndex, Feedback, Job
 from capture_app.read_only_admin import ReadOnlyAdmin
 
 _CELL_CHARACTERS = 90
@@ -37,6 +38,37 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description="seconds", ordering="seconds")
     def duration(self, job: Job) -> str:
         return "" if job.seconds is None else f"{job.seconds:.1f}"
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ReadOnlyAdmin):
+    """Who said how much of which example, when. The words are left to pages that ask who may read examples."""
+
+    list_display = ("created_at", "example_id", "score", "source", "is_commented", "is_corrected")
+    list_filter = ("source",)
+    search_fields = ("=example__id", "=source")
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    fields = ("created_at", "example_id", "score", "source", "is_commented", "is_corrected")
+
+    @admin.display(boolean=True, description="comment")
+    def is_commented(self, feedback: Feedback) -> bool:
+        return bool(feedback.comment)
+
+    @admin.display(boolean=True, description="correction")
+    def is_corrected(self, feedback: Feedback) -> bool:
+        return bool(feedback.correction)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    list_display = ("name", "allows", "created_at", "expires_at", "revoked_at", "last_used_at")
+    search_fields = ("=name",)
+    fields = ("name", "allows", "created_at", "expires_at", "revoked_at", "last_used_at")
+
+    @admin.display(description="scopes")
+    def allows(self, token: ApiToken) -> str:
+        return ", ".join(token.scopes)
 
 
 def _figure(tokens: int | None) -> str:

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ REFERENCE: Final = "blob:sha256:"
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,", re.ASCII)
 _SHORTEST = 64  # characters; shorter data is left where it is
+_ABANDONED_AFTER = 3600  # seconds; no writer takes so long over one blob
 
 
 class Blob(NamedTuple):
@@ -141,6 +143,15 @@ def bring_back_blobs(data_dir: Path, hashes: Iterable[str]) -> None:
     for sha256 in hashes:
         with suppress(FileNotFoundError):
             _aside(data_dir, sha256).rename(blob_path(data_dir, sha256))
+
+
+def remove_unfinished_blobs(data_dir: Path) -> None:
+    """Remove what writers that were killed have left half-written. What cannot be removed stays for the next time."""
+    long_ago = time.time() - _ABANDONED_AFTER
+    for path in (data_dir / FOLDER).glob("[0-9a-f][0-9a-f]/.*.tmp"):
+        with suppress(OSError):  # it was just finished, or belongs to another user
+            if path.stat().st_mtime < long_ago:
+                path.unlink()
 
 
 def _aside(data_dir: Path, sha256: str) -> Path:

@@ -27,3 +27,27 @@ class JobBusy(CaptureError):
 
 class UnexpectedAnswer(CaptureError):
     """A provider answered with something that is no answer to the call."""
+
+
+class InvalidJudgment(CaptureError, ValueError):
+    """What was said of an example cannot be stored. Nothing was changed."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}. Nothing was stored.")
+        self.field = field
+
+
+class ExampleForgotten(CaptureError):
+    """The example was erased on request: nothing more is kept of it. Do not send it again."""
+
+
+class ApiTokenError(CaptureError):
+    """A token for the API cannot be made or revoked. Nothing was changed."""
+
+
+class NotAuthenticated(CaptureError):
+    """A request has no token that is known here."""
+
+
+class NotAllowed(CaptureError):
+    """A request's token is known, and does not let it do this: it lacks the scope, has expired, or was revoked."""

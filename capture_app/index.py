@@ -28,8 +28,11 @@ def _fact(name: str) -> str:
 # Field of ExampleIndex -> SQL over a table with the columns of an example.
 _EXPRESSIONS = {
     "id": "replace(id, chr(0), ' ')",
-    # As text in UTC, which is how Django has both databases keep and read it; no datetime is made on the way.
-    "created_at": "strftime(coalesce(created_at, TIMESTAMP '1970-01-01'), '%Y-%m-%d %H:%M:%S.%f')",
+    # As text in UTC, which is how Django has both databases keep and read it; no datetime is made on the way. It leaves
+    # out a fraction that is zero, and SQLite compares by the characters.
+    "created_at": (
+        "replace(strftime(coalesce(created_at, TIMESTAMP '1970-01-01'), '%Y-%m-%d %H:%M:%S.%f'), '.000000', '')"
+    ),
     "task": _text("task"),
     "provider": _text("provider"),
     "model_name": _text("model_name"),

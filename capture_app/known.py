@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from django.db import connections, router
 from django.db.models import Q
 
-from capture_app.models import ExampleIndex, ForgottenExample
+from capture_app.models import ExampleIndex, ForgottenCorrection, ForgottenExample
 
 _IDS_AT_ONCE = 900  # in one question; SQLite may be built to take 999 at most
 
@@ -31,6 +31,8 @@ def forgotten_contents(hmacs: Sequence[str]) -> set[str]:
         matching = forgotten.filter(Q(content_hmac__in=some) | Q(corrected_hmac__in=some))
         for pair in matching.values_list("content_hmac", "corrected_hmac"):
             found.update(each for each in pair if each)
+        corrected = ForgottenCorrection.objects.using(forgotten.db).filter(content_hmac__in=some)
+        found.update(corrected.values_list("content_hmac", flat=True))
     return found.intersection(hmacs)
 
 

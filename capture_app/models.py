@@ -1,7 +1,12 @@
 """What Django's own database knows: the read model of captured examples, what people said of them, what was erased,
 who may post, and the state of the jobs."""
 
+from typing import Final
+
 from django.db import models
+
+# Reasons to finish that say an answer is not what it would have been.
+CUT_SHORT: Final = ("content_filter", "error", "length", "max_tokens", "refusal", "safety")
 
 
 class ExampleIndex(models.Model):
@@ -11,8 +16,8 @@ class ExampleIndex(models.Model):
     """
 
     id = models.TextField(primary_key=True)
-    created_at = models.DateTimeField(db_index=True)
-    task = models.TextField(db_index=True)
+    created_at = models.DateTimeField()
+    task = models.TextField()
     provider = models.TextField()
     model_name = models.TextField("model")
     input_tokens = models.BigIntegerField(null=True)
@@ -34,6 +39,21 @@ class ExampleIndex(models.Model):
     class Meta:
         verbose_name = "captured example"
         ordering = ["-created_at", "-id"]
+        # Each is paid for in every drain. What has none is looked for along one of these.
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="example_time"),
+            models.Index(fields=["task", "created_at", "id"], name="example_task"),
+            models.Index(fields=["model_name", "created_at", "id"], name="example_model"),
+            models.Index(fields=["conversation_id", "created_at", "id"], name="example_conversation"),
+            models.Index(fields=["prompt_hash"], name="example_prompt"),
+            models.Index(fields=["created_at", "id"], name="example_partial", condition=models.Q(is_partial=True)),
+            models.Index(fields=["created_at", "id"], name="example_tools", condition=models.Q(has_tools=True)),
+            models.Index(
+                fields=["created_at", "id"],
+                name="example_cut_short",
+                condition=models.Q(finish_reason__in=CUT_SHORT),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.task} {self.id}"
@@ -88,7 +108,7 @@ class Feedback(models.Model):
     source = models.TextField()  # the token's name, or "application" for who called record_feedback
     created_at = models.DateTimeField(db_index=True)
     # Of a request that may come twice; unique within its source. None: the sender gave none.
-    idempotency_key = models.TextField(null=True)
+    idempotency_key = models.TextField(null=True)  # noqa: DJ001  (one "" of a source would be all that it may send)
 
     class Meta:
         verbose_name_plural = "feedback"
@@ -96,7 +116,7 @@ class Feedback(models.Model):
         constraints = [models.UniqueConstraint(fields=["source", "idempotency_key"], name="one_feedback_once")]
 
     def __str__(self) -> str:
-        return f"{self.example_id}: {self.label or self.score}"
+        return f"{self.example_id}: {self.source}"
 
 
 class ApiToken(models.Model):
@@ -137,6 +157,19 @@ class ForgottenExample(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class ForgottenCorrection(models.Model):
+    """A corrected answer that people gave to a ForgottenExample: its hash, beside that of the one in its metadata."""
+
+    example = models.ForeignKey(ForgottenExample, models.CASCADE, related_name="corrections")
+    content_hmac = models.TextField(db_index=True)  # see contents.content_hmac
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["example", "content_hmac"], name="one_correction_once")]
+
+    def __str__(self) -> str:
+        return self.example_id
 
 
 class Job(models.Model):

@@ -64,6 +64,26 @@ def blobs_in_quarantine(data_dir: Path, wanted: Wanted) -> set[str]:
     return found
 
 
+def ids_put_aside(data_dir: Path, wanted: Wanted) -> set[str]:
+    """The ids of the records that are meant, in quarantine and withheld, as far as they can be read."""
+    found: set[str] = set()
+    for path in quarantine_files(data_dir):
+        with path.open("rb") as lines:
+            found.update(_id_of(record) for line in lines for record in _records(line) if wanted.is_in(record))
+    for path in take_files(data_dir):
+        found.update(_id_of(record) for _, record in _withheld_records(path) if wanted.is_in(record))
+    return found - {""}
+
+
+def _id_of(raw: bytes) -> str:
+    """ "" where there is none to be read."""
+    try:
+        example_id = _mapping(orjson.loads(raw)).get("id")
+    except orjson.JSONDecodeError:
+        return ""
+    return example_id if isinstance(example_id, str) else ""
+
+
 def erase_unfinished(data_dir: Path, wanted: Wanted) -> None:
     """Remove files that a kill left half-written: all in quarantine, and those in the spool that hold what is meant.
 
@@ -106,11 +126,14 @@ def _records(line: bytes) -> list[bytes]:
 
 
 def _withheld(path: Path, wanted: Wanted) -> Iterator[int]:
+    return (number for number, record in _withheld_records(path) if wanted.is_in(record))
+
+
+def _withheld_records(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each record with the number of its line."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines):
             try:
-                record = unseal(orjson.loads(line)["sealed"]).line
+                yield number, unseal(orjson.loads(line)["sealed"]).line
             except (InvalidToken, ValueError, KeyError, TypeError, AttributeError):
-                record = line  # its id is in clear
-            if wanted.is_in(record):
-                yield number
+                yield number, line  # its id is in clear

@@ -1,11 +1,13 @@
-"""For machines that watch: is this process able to capture, and what has been captured."""
+"""For machines: is this process able to capture, what has been captured, and what they say of it."""
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
 
 from capture_app.exposition import CONTENT_TYPE, render_metrics
+from capture_app.feedback_api import answer_feedback
 from capture_app.health import health_problem
 
 
@@ -27,3 +29,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def metrics(request: HttpRequest) -> HttpResponse:
     """In Prometheus' text format. A figure whose source is away is left out."""
     return HttpResponse(render_metrics(), content_type=CONTENT_TYPE)
+
+
+@csrf_exempt  # a token is asked for, and no cookie is looked at
+@require_POST
+@never_cache
+def feedback(request: HttpRequest) -> HttpResponse:
+    """201 when it was stored, 200 when it had been before; else why not, see docs/formats.md."""
+    reply = answer_feedback(request)
+    headers = {"WWW-Authenticate": "Bearer"} if reply.status == 401 else {}
+    return JsonResponse(reply.body, status=reply.status, headers=headers)

@@ -8,6 +8,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from console.csp import secure
+
 VIEW_FIGURES: Final = "console.view_figures"
 VIEW_TEXT: Final = "console.view_text"
 REVIEW: Final = "console.review_examples"
@@ -17,7 +19,10 @@ RUN: Final = "console.run_archive"
 REPLAY: Final = "console.replay_calls"
 VIEW_AUDIT: Final = "console.view_audit"
 
-# Who has the key may do what its values say, too: one cannot judge what one may not read.
+RIGHTS: Final = (VIEW_FIGURES, VIEW_TEXT, REVIEW, EXPORT, FORGET, RUN, REPLAY, VIEW_AUDIT)
+
+# Who has the key may do what its values say, too: one cannot judge what one may not read. To erase, to run and to look
+# into the trail, nobody needs to read an example.
 _INCLUDED: Final = {
     VIEW_TEXT: {VIEW_FIGURES},
     REVIEW: {VIEW_TEXT, VIEW_FIGURES},
@@ -31,15 +36,22 @@ View = Callable[..., HttpResponseBase]
 
 
 def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:
-    """Whether the user is active staff and has the right, by itself or within another one."""
+    """Whether the user is active staff and has the right, by itself or within another one.
+
+    Raises ValueError for what is no right: a misspelt name would be one that only superusers have.
+    """
+    if right not in RIGHTS:
+        raise ValueError(f"{right!r} is no right of the console.")
     if not (user.is_active and getattr(user, "is_staff", False)):
         return False
     held = {right} | {holder for holder, included in _INCLUDED.items() if right in included}
-    return any(user.has_perm(each) for each in held)  # type: ignore[union-attr]  # every user that can log in has it
+    return any(user.has_perm(each) for each in held)  # type: ignore[attr-defined]  # every user that can log in has it
 
 
 def needs(right: str) -> Callable[[View], View]:
-    """For a view behind `admin_view`, a function or a method: 403 for who lacks the right."""
+    """For a view behind `admin_view`, a function or a method: 403 for who lacks the right, and csp's headers."""
+    if right not in RIGHTS:
+        raise ValueError(f"{right!r} is no right of the console.")
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -47,7 +59,7 @@ def needs(right: str) -> Callable[[View], View]:
             request = next(argument for argument in args if isinstance(argument, HttpRequest))
             if not may(request.user, right):
                 raise PermissionDenied
-            return view(*args, **kwargs)
+            return secure(view(*args, **kwargs))
 
         return guarded
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from console import csp
 from project_settings import env, logs
 
 BASE_DIR = env.BASE_DIR
@@ -15,6 +16,7 @@ INSTALLED_APPS = [
     "training_archive",
     "console",  # before the admin, whose first page it fills
     "django_celery_beat",
+    "csp",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -25,6 +27,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -47,6 +50,8 @@ TEMPLATES = [
         },
     },
 ]
+
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": csp.DIRECTIVES}  # nothing inline: what an example holds cannot run
 
 ROOT_URLCONF = "project_settings.urls"
 WSGI_APPLICATION = "project_settings.wsgi.application"

@@ -1,5 +1,6 @@
 """What can be reached: the admin for people, /healthz and /metrics for machines that watch."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -10,5 +11,6 @@ admin.site.site_title = "Gleaner"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL.lstrip('/')}console/favicon.svg")),
     path("", include("capture_app.urls")),
 ]

@@ -1,9 +1,9 @@
-"""The chunks of the archive, the data sets made from it, and what was erased from it: to look at."""
+"""The chunks of the archive, its runs, the data sets made from it, and what was erased from it: to look at."""
 
 from django.contrib import admin
 
 from capture_app.read_only_admin import ReadOnlyAdmin
-from training_archive.models import ArchivedChunk, DatasetExport, Erasure
+from training_archive.models import ArchivedChunk, ArchiveRun, DatasetExport, Erasure
 
 
 @admin.register(ArchivedChunk)
@@ -12,6 +12,14 @@ class ArchivedChunkAdmin(ReadOnlyAdmin):
     list_filter = ("zip_name",)
     search_fields = ("name", "sha256")
     date_hierarchy = "archived_at"
+
+
+@admin.register(ArchiveRun)
+class ArchiveRunAdmin(ReadOnlyAdmin):
+    list_display = ("requested_at", "kind", "state", "requested_by", "rows", "chunks", "bytes", "problems", "problem")
+    list_filter = ("kind", "state")
+    search_fields = ("requested_by", "problem")
+    date_hierarchy = "requested_at"
 
 
 @admin.register(DatasetExport)

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from capture_app.blobs import FOLDER as BLOBS
-from capture_app.blobs import REFERENCE, bring_back_blobs, remove_blobs
+from capture_app.blobs import REFERENCE, blob_path, bring_back_blobs, remove_blobs, remove_unfinished_blobs
 from capture_app.conf import capture_settings
 from capture_app.example import TABLE
 from capture_app.files import scratch_directory, write_atomically
@@ -22,6 +22,7 @@ from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.erasing import attached_file, blobs_in_table
 from training_archive.reader import CHUNK, attached_chunks, reading_session
+from training_archive.removed_blobs import note_removed_blobs
 from training_archive.sealed import sealed_files
 
 _REFERENCE = re.compile(REFERENCE.encode() + rb"([0-9a-f]{64})")
@@ -46,16 +47,19 @@ def sweep_marked_blobs(zip_path: Path, progress: Progress) -> int:
     files, the live database after a drain, and quarantine. What comes into the inbox meanwhile is safe by the blobs'
     own times. For who holds the archive's locks, and is `alone` with what is put aside.
     """
+    data_dir = capture_settings().data_dir
+    remove_unfinished_blobs(data_dir)
     left = _marked()
     if not left:
         return 0
-    bring_back_blobs(capture_settings().data_dir, left)
+    bring_back_blobs(data_dir, left)
     _marks().touch()
     since = _marks().stat().st_mtime  # by the clock of the blobs' own times, which is coarser than time.time
     drain_captures(progress=progress)
     for used in _users(left, zip_path, progress):
         left -= used
-    removed = remove_blobs(capture_settings().data_dir, left, unused_since=since)
+    removed = remove_blobs(data_dir, left, unused_since=since)
+    note_removed_blobs(data_dir, (sha256 for sha256 in left if not blob_path(data_dir, sha256).exists()))
     _marks().unlink()
     return removed
 

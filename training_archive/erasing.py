@@ -12,12 +12,13 @@ from capture_app.blobs import REFERENCE
 from capture_app.contents import content_hmac
 from capture_app.duckdb_files import duckdb_session
 from capture_app.example import PRIMARY_KEY, RESERVED_KEY, TABLE
+from capture_app.judgments import corrections_of
 from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.progress import Progress
 from training_archive.chunks import CHUNK_SUFFIX, MEMORY_MB, Sidecar, attach_chunk, check_chunk
 from training_archive.compaction import compact
 from training_archive.exports.annotations import CORRECTION, correction
-from training_archive.removed_chunks import names_of, note_removed_chunks
+from training_archive.removed_chunks import removing
 from training_archive.zip_archive import extract_checked, extract_chunk, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
 
@@ -50,6 +51,8 @@ class Found:
     blobs: set[str]  # hashes that they refer to
     # By id: the keyed hash of what was asked and answered, and that with the corrected answer, "" where there is none.
     contents: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # By id: the hashes with the corrected answers that people gave it, which Django's database has.
+    corrections: dict[str, set[str]] = field(default_factory=dict)
 
 
 def find_in_table(connection: DuckDBPyConnection, table: str, selection: Selection) -> Found:
@@ -61,16 +64,21 @@ def find_in_table(connection: DuckDBPyConnection, table: str, selection: Selecti
     )
     found = Found([], set())
     while some := rows.fetchmany(_ROWS_AT_ONCE):
+        told = corrections_of(row[0] for row in some)
         for example_id, blobs, *texts in some:
             found.ids.append(example_id)
             found.blobs.update(blobs or ())
             found.contents[example_id] = _hashes(*texts)
+            found.corrections[example_id] = {_hash(texts[0], texts[1], text) for text in told.get(example_id, ())}
     return found
 
 
 def _hashes(system: str | None, prompt: str | None, answer: str | None, corrected: str | None) -> tuple[str, str]:
-    asked = system or "", prompt or ""
-    return content_hmac(*asked, answer or ""), content_hmac(*asked, corrected) if corrected else ""
+    return _hash(system, prompt, answer), _hash(system, prompt, corrected) if corrected else ""
+
+
+def _hash(system: str | None, prompt: str | None, answer: str | None) -> str:
+    return content_hmac(system or "", prompt or "", answer or "")
 
 
 def find_in_live_database(path: Path, selection: Selection) -> Found:
@@ -114,22 +122,23 @@ def blobs_of_chunks(zip_path: Path, names: Collection[str], scratch: Path, progr
 
 
 def rewrite_without(
-    zip_path: Path,
+    path: Path,
     ids: Collection[str],
     chunks: Collection[str],
     *,
+    zip_path: Path,
     scratch: Path,
     compresslevel: int,
     progress: Progress,
 ) -> dict[str, int]:
-    """Rewrite the named chunks of the ZIP without the examples; how many each lost.
+    """Rewrite the named chunks of `path` without the examples; how many each lost. `zip_path` is the archive's.
 
     A chunk of which nothing is left is dropped. All in one replacement of the ZIP, or not at all.
     """
     lost: dict[str, int] = {}
     replace: dict[str, NewChunk | None] = {}
-    emptied: set[str] = set()
-    with open_zip(zip_path) as archive:
+    emptied: list[Sidecar] = []
+    with open_zip(path) as archive:
         for member in list_chunks(archive):
             if member.name not in chunks:
                 continue
@@ -139,10 +148,10 @@ def rewrite_without(
             source.unlink()
             lost[member.name] = sidecar.rows - rewritten.sidecar.rows
             replace[member.name] = rewritten if rewritten.sidecar.rows else None
-            emptied |= set() if rewritten.sidecar.rows else names_of(rewritten.sidecar)
+            emptied += [] if rewritten.sidecar.rows else [rewritten.sidecar]
     if lost:
-        note_removed_chunks(emptied)
-        rewrite_zip(zip_path, replace, compresslevel=compresslevel, progress=progress)
+        with removing(zip_path, path, emptied):
+            rewrite_zip(path, replace, compresslevel=compresslevel, progress=progress)
     return lost
 
 

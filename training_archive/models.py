@@ -1,4 +1,4 @@
-"""What Django's database knows of the archive: its chunks, its runs, the data sets made from it, and what was erased."""
+"""What Django's database knows of the archive: its chunks and runs, the data sets made from it, and what was erased."""
 
 from django.db import models
 
@@ -33,11 +33,14 @@ class ArchivedGeneration(models.Model):
 
 
 class ArchiveRun(models.Model):
-    """One run over the archive, for people to watch and look up. The job's own state is in capture_app's Job."""
+    """One run over the archive, for people to watch and look up. The job's own state is in capture_app's Job.
+
+    See runs, which alone writes it. It holds no content of examples.
+    """
 
     class Kind(models.TextChoices):
         ARCHIVE = "archive"
-        VERIFY = "verify"
+        VERIFY = "verify", "Verification"
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -45,7 +48,8 @@ class ArchiveRun(models.Model):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         REFUSED = "refused"  # another run was at work
-        LOST = "lost"  # its process is gone; see runs
+        CANCELLED = "cancelled"  # before a worker took it
+        LOST = "lost"  # its process is gone
 
     kind = models.TextField(choices=Kind)
     state = models.TextField(choices=State, db_index=True)
@@ -54,21 +58,36 @@ class ArchiveRun(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)  # when it last said how far it is
+    host = models.TextField(blank=True)  # where it is at work, or was
+    process = models.BigIntegerField(null=True)  # its id there
     step = models.TextField(blank=True)  # what it is at, in words
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)  # of the step's own unit; 0: not known
+    steps = models.JSONField(default=list)  # {"step", "times", "seconds"} of each, in their order
     rows = models.BigIntegerField(null=True)
     chunks = models.BigIntegerField(null=True)
-    bytes = models.BigIntegerField(null=True)  # of all ZIPs together, at its end
+    bytes_before = models.BigIntegerField(null=True)  # of all ZIPs together, at its beginning
+    bytes = models.BigIntegerField(null=True)  # at its end
     problems = models.BigIntegerField(null=True)  # that a verification found
-    log = models.TextField(blank=True)  # no content of examples
-    problem = models.TextField(blank=True)
+    findings = models.JSONField(default=list)  # the first of them: {"zip_name", "member", "reason"}
+    log = models.TextField(blank=True)
+    problem = models.TextField(blank=True)  # why it did not succeed: names of errors
 
     class Meta:
         ordering = ["-requested_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind"], condition=models.Q(state="queued"), name="one_queued_of_a_kind")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it is not over, or when it never began."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
 
 
 class DatasetExport(models.Model):

@@ -1,44 +1,110 @@
-"""Which chunks were removed on purpose, until shipping has told the copy elsewhere.
+"""Which chunks are removed on purpose, noted beside the ZIP of the archive they leave.
 
 Shipping never takes a chunk from the copy only because it is not here: a disk that is not mounted looks the same. So
-pruning and forgetting note what they remove, before they remove it, and a ship that has succeeded forgets the notes.
+pruning and forgetting note what they remove: as `leaving` before they touch anything, and as `gone` once the ZIP is
+there without it. Only what is gone may leave the copy, and a ship that has succeeded forgets the note. What a killed
+run left as `leaving` is settled by whoever holds the archive's locks next and has read its sidecars.
+
+.llm_training_dataset.zip.removed.json:
+{"leaving": {"llm_training_chunk_...": {"zip": "llm_training_dataset.zip", "names": ["llm_training_chunk_...", ...]}},
+ "gone": ["llm_training_chunk_...", ...]}
 """
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from filelock import FileLock
 
-from capture_app.conf import capture_settings
 from capture_app.files import write_atomically
 from training_archive.chunks import Sidecar
+from training_archive.zip_writer import remove_if_empty
 
-_NAME: Final = "removed_chunks.json"  # in the data directory: a list of names, sorted
-
-
-def note_removed_chunks(names: Collection[str]) -> None:
-    """Remember that these chunks are about to go, on purpose. Names of merged chunks alone do not do: see names_of."""
-    if names:
-        with _locked():
-            _write(removed_chunks() | set(names))
+_SUFFIX: Final = ".removed.json"
 
 
-def removed_chunks() -> set[str]:
-    """What was noted and not forgotten since. A chunk of them may still be here: the run that noted it is at work."""
-    try:
-        return set(orjson.loads(_path().read_bytes()))
-    except FileNotFoundError:
-        return set()
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """A chunk that is about to be removed."""
+
+    zip: str  # the name of the ZIP that holds it
+    names: list[str]  # see names_of
 
 
-def forget_noted(names: Collection[str]) -> None:
+@dataclass(slots=True)
+class _Notes:
+    """What is noted of one archive."""
+
+    leaving: dict[str, _Leaving] = field(default_factory=dict)  # by the chunk's own name
+    gone: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def removing(zip_path: Path, path: Path, sidecars: Collection[Sidecar]) -> Iterator[None]:
+    """Around the removal of these chunks from `path`, one of the ZIPs of the archive at `zip_path`.
+
+    When the block ends they are gone, and so is a ZIP in which nothing is left. When it does not end they are leaving:
+    whatever became of them, settle_removals finds out. For who holds the archive's locks.
+    """
+    if not sidecars:
+        yield
+        return
+    leaving = {sidecar.chunk: _Leaving(readable_name(path.name), sorted(names_of(sidecar))) for sidecar in sidecars}
+    with _changing(zip_path) as notes:
+        notes.leaving |= leaving
+    yield
+    with _changing(zip_path) as notes:
+        for chunk, left in leaving.items():
+            notes.leaving.pop(chunk, None)
+            notes.gone.update(left.names)
+    remove_if_empty(path)
+
+
+def settle_removals(zip_path: Path, there: Mapping[Path, Sequence[Sidecar]]) -> None:
+    """Find out what became of chunks whose removal was killed. `there` has the sidecars by ZIP, as they are now.
+
+    One is gone when the ZIP that held it is there without it. While that ZIP is not there nobody knows. A chunk that
+    came back, from a backup perhaps, is gone no longer. For who holds the archive's locks.
+    """
+    if not _path(zip_path).exists():
+        return
+    holders = {name: path for path, sidecars in there.items() for each in sidecars for name in names_of(each)}
+    zips = {readable_name(path.name) for path in there}
+    with _changing(zip_path) as notes:
+        notes.gone -= holders.keys()
+        for chunk, left in list(notes.leaving.items()):
+            if chunk in holders:  # its ZIP may have been rolled over since
+                notes.leaving[chunk] = _Leaving(readable_name(holders[chunk].name), left.names)
+            elif left.zip in zips:
+                notes.gone.update(left.names)
+                del notes.leaving[chunk]
+
+
+def keep_leaving(zip_path: Path) -> None:
+    """Nobody goes on with removals that were killed: what is still there stays, once the index knows it again."""
+    with _changing(zip_path) as notes:
+        notes.leaving.clear()
+
+
+def leaving_chunks(zip_path: Path) -> set[str]:
+    """Chunks that a run at work is about to remove, or that a killed one was."""
+    return set(_read(zip_path).leaving)
+
+
+def removed_chunks(zip_path: Path) -> set[str]:
+    """What was removed from the archive at `zip_path` and not forgotten since."""
+    return _read(zip_path).gone
+
+
+def forget_noted(zip_path: Path, names: Collection[str]) -> None:
     """The copy elsewhere has lost these, too."""
     if names:
-        with _locked():
-            _write(removed_chunks() - set(names))
+        with _changing(zip_path) as notes:
+            notes.gone.difference_update(names)
 
 
 def names_of(sidecar: Sidecar) -> set[str]:
@@ -46,21 +112,35 @@ def names_of(sidecar: Sidecar) -> set[str]:
     return {sidecar.chunk, *(source["chunk"] for source in sidecar.merged_from)}
 
 
-def _path() -> Path:
-    return capture_settings().data_dir / _NAME
+def _path(zip_path: Path) -> Path:
+    return zip_path.with_name(f".{zip_path.name}{_SUFFIX}")
+
+
+def _read(zip_path: Path) -> _Notes:
+    try:
+        values: Mapping[str, Any] = orjson.loads(_path(zip_path).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return _Notes()
+    return _Notes({chunk: _Leaving(**left) for chunk, left in values["leaving"].items()}, set(values["gone"]))
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
-    """Pruning and shipping hold no lock in common, and may work at once."""
-    path = _path()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        yield
+def _changing(zip_path: Path) -> Iterator[_Notes]:
+    """The notes, to be changed. Pruning and shipping hold no other lock in common, and may work at once."""
+    path = _path(zip_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        before, notes = _read(zip_path), _read(zip_path)
+        yield notes
+        if notes == before:
+            return
+        if notes == _Notes():
+            path.unlink()
+            return
+        leaving = {chunk: asdict(left) for chunk, left in notes.leaving.items()}
+        write_atomically(path, orjson.dumps({"leaving": leaving, "gone": sorted(notes.gone)}))
 
 
-def _write(names: set[str]) -> None:
-    if names:
-        write_atomically(_path(), orjson.dumps(sorted(names)))
-    else:
-        _path().unlink(missing_ok=True)
+def readable_name(name: str) -> str:
+    """A file's name as text that can be stored, whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

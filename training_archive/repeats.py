@@ -2,7 +2,8 @@
 
 zstd sees 2,048 rows at a time, and the same question comes again hours later. DuckDB sorts rows this wide only when
 it may hold most of them in memory, so only those whose prompt repeats are moved: parted by its hash into files that
-are small enough to be sorted in memory, one after the other.
+are small enough to be sorted in memory, one after the other. A prompt so common that zstd finds it several times
+wherever it looks is left where it is: there is next to nothing to gain, and it would fill a file alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection
 
-from capture_app.duckdb_files import quoted, scalar
+from capture_app.duckdb_files import count_rows, quoted, scalar
 from capture_app.example import COLUMNS, PRIMARY_KEY
 
 _NAMES: Final = ", ".join(COLUMNS)
@@ -22,6 +23,8 @@ _PART_BYTES: Final = 2**25  # DuckDB sorts as much within the memory that a chun
 _MOST_PARTS: Final = 128  # files that are open at once
 _BUFFER_BYTES: Final = 2**25  # of rows that wait to be written to their parts
 _MOST_BUFFERED_ROWS: Final = 2048
+_SEEN_ROWS: Final = 2048  # by zstd, at a time
+_COMMON: Final = 8  # so often among _SEEN_ROWS, on average
 _SAMPLE_ROWS: Final = 2048
 
 
@@ -30,9 +33,10 @@ def insert_side_by_side(connection: DuckDBPyConnection, source: str, target: str
 
     `scratch` takes a copy of the examples whose prompt repeats.
     """
+    most = _COMMON * ceil(count_rows(connection, source) / _SEEN_ROWS)
     connection.execute(
         "CREATE TEMP TABLE repeated AS SELECT hash(prompt_hash) AS likeness, count(*) AS examples "
-        f"FROM {source} GROUP BY ALL HAVING examples > 1"
+        f"FROM {source} GROUP BY ALL HAVING examples BETWEEN 2 AND {most}"
     )
     with _parted(connection, source, scratch) as parts:
         # One transaction: a second one would write the last row group anew and leave the first copy in the file.
@@ -75,7 +79,7 @@ def _row_bytes(connection: DuckDBPyConnection, source: str) -> int:
 
 
 def _sorted(files: Sequence[Path]) -> str:
-    """SQL for a part's examples by prompt and time. One that is too large for that has hardly more than one prompt."""
+    """SQL for a part's examples by prompt and time; of one that is too large to be sorted, as they came."""
     table = f"read_parquet([{', '.join(quoted(str(file)) for file in files)}], hive_partitioning = false)"
     fits = sum(file.stat().st_size for file in files) <= 2 * _PART_BYTES
     return f"{table} ORDER BY prompt_hash, {PRIMARY_KEY}" if fits else table

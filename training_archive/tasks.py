@@ -7,17 +7,28 @@ from celery import shared_task
 from capture_app.exceptions import JobBusy
 from training_archive import freshness, services
 from training_archive.exceptions import ArchiveBusy
+from training_archive.runs import SCHEDULE, RunNotWaiting
 from training_archive.shipping import service as shipping
 
 logger = logging.getLogger("training_archive")
 
 
 @shared_task(name="training_archive.archive_training_data")
-def archive_training_data() -> None:
+def archive_training_data(run_id: int | None = None) -> None:
+    """`run_id`: of the ArchiveRun that somebody asked for; beat gives none."""
     try:
-        services.archive_training_data()
-    except ArchiveBusy as busy:
-        logger.info("%s", busy)
+        services.archive_training_data(requested_by=SCHEDULE, run_id=run_id)
+    except (ArchiveBusy, RunNotWaiting) as refusal:
+        logger.info("%s", refusal)
+
+
+@shared_task(name="training_archive.verify_archive")
+def verify_archive(run_id: int | None = None) -> None:
+    """As `archive_training_data`."""
+    try:
+        services.verify_archive(requested_by=SCHEDULE, run_id=run_id)
+    except RunNotWaiting as refusal:
+        logger.info("%s", refusal)
 
 
 @shared_task(name="training_archive.check_freshness")

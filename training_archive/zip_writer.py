@@ -61,7 +61,7 @@ def rewrite_zip(
     """Put other chunks, or none, in the place of those that are named, all in one replacement or not at all.
 
     What stays is copied as it is, byte for byte, and not compressed again, and the order stays: readers take the first
-    of equal ids. A ZIP in which nothing would be left is removed. Raises as `append_chunk`.
+    of equal ids. Raises as `append_chunk`.
     """
     zip_path = zip_path.resolve()  # of a link, what it leads to has the bytes
     with replacing(zip_path, "rewritten", "everything in it is as it was") as temporary:
@@ -80,10 +80,18 @@ def rewrite_zip(
             _read_back(temporary, chunk.sidecar, progress)
         shutil.copymode(zip_path, temporary)
         fsync_file(temporary)
-        if kept or any(replace.values()):
-            temporary.replace(zip_path)
-        else:
-            zip_path.unlink()
+        temporary.replace(zip_path)
+
+
+def remove_if_empty(zip_path: Path) -> None:
+    """Remove a ZIP in which nothing is left, and the link to it. Raises ArchiveDamaged when it cannot be read."""
+    with open_zip(zip_path) as archive:
+        if archive.infolist():
+            return
+    target = zip_path.resolve()
+    zip_path.unlink()  # a link that led nowhere would look like a disk that is not mounted
+    target.unlink(missing_ok=True)
+    fsync_directory(zip_path.parent)
 
 
 def _refuse_taken(chunk: NewChunk, kept: Collection[str]) -> None:

@@ -8,14 +8,19 @@ from dataclasses import asdict, is_dataclass
 from typing import Any, ClassVar
 
 import orjson
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
+from django.db import connections, router
+from django.db.migrations.executor import MigrationExecutor
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBars
 
 from capture_app.exceptions import CaptureError
+from capture_app.models import Job
 from capture_app.progress import Progress
+from capture_app.wording import counted
 
 BUSY = 75  # sysexits' EX_TEMPFAIL: try again later
 INTERRUPTED = 130  # what shells return for Ctrl-C
@@ -25,6 +30,7 @@ class ServiceCommand(BaseCommand):
     """Subclasses say which service in `call`, and how its result reads in `show`."""
 
     errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError,)
+    tables_of: ClassVar[tuple[str, ...]] = ("capture_app",)  # the apps without whose tables it does not begin
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,18 +40,12 @@ class ServiceCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with progress_on_stderr() as progress:
+            with _database_errors_told(), progress_on_stderr() as progress:
                 result = self.call(progress, options)
         except self.errors as error:
             raise CommandError(str(error), returncode=self.exit_code(error)) from error
         except OSError as error:
             message = f"{error}. Nothing is lost and nothing half-written. Mend the cause, then run the command again."
-            raise CommandError(message) from error
-        except DatabaseError as error:
-            message = (
-                f"Django's database: {error}. Nothing is lost and nothing half-written. If a table is missing, run "
-                "`manage.py migrate`; else mend the cause. Then run the command again."
-            )
             raise CommandError(message) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "interrupted" not in str(error).lower():
@@ -57,6 +57,21 @@ class ServiceCommand(BaseCommand):
         else:
             self.show(result)
         self.finish(result, options)
+
+    def check_migrations(self) -> None:
+        """Refuse to begin without tables. Django would print a notice, into the JSON, and fail halfway."""
+        with _database_errors_told():
+            pending = _unapplied(self.tables_of) if self.needs_tables() else []
+        if pending:
+            raise CommandError(
+                f"{counted(len(pending), 'migration')} of {' and '.join(self.tables_of)} not applied, {pending[0]} "
+                "first. Nothing was done, and what was captured is safe where it is. Run `manage.py migrate`, then "
+                "the command again."
+            )
+
+    def needs_tables(self) -> bool:
+        """Whether there must be all tables, here and now."""
+        return True
 
     @abstractmethod
     def call(self, progress: Progress, options: dict[str, Any]) -> Any: ...
@@ -72,6 +87,29 @@ class ServiceCommand(BaseCommand):
 
     def finish(self, result: Any, options: dict[str, Any]) -> None:
         """Raise CommandError here when the result, though printed, is bad news."""
+
+
+@contextmanager
+def _database_errors_told() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        message = (
+            f"Django's database: {str(error).rstrip('.')}. Nothing is lost and nothing half-written. If a table is "
+            "missing, run `manage.py migrate`; else mend the cause. Then run the command again."
+        )
+        raise CommandError(message) from error
+
+
+def _unapplied(apps: tuple[str, ...]) -> list[str]:
+    """The migrations of these apps that are still to be applied, in their order."""
+    try:
+        executor = MigrationExecutor(connections[router.db_for_write(Job)])
+    except ImproperlyConfigured:  # without DATABASES: what needs a table says so itself
+        return []
+    targets = [leaf for app in apps for leaf in executor.loader.graph.leaf_nodes(app)]
+    plan = [migration for migration, _ in executor.migration_plan(targets)]
+    return [f"{migration.app_label}.{migration.name}" for migration in plan if migration.app_label in apps]
 
 
 def _jsonable(value: object) -> Any:

@@ -26,6 +26,7 @@ from tests.unit.training_archive.shipping.material import (
     blobs_in,
     examples_in,
     prune,
+    remove_blob,
     zips_in,
 )
 from training_archive.dated_names import roll_over
@@ -191,7 +192,7 @@ def test_what_was_pruned_or_forgotten_is_deleted_there_and_nothing_else(
     ship_archive()
     assert {DATED, blob} <= set(objects(bucket))
     prune(dated)
-    (data_dir / blob).unlink()
+    remove_blob(data_dir, blob)
 
     report = ship_archive()
 

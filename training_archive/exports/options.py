@@ -23,7 +23,8 @@ class ExportOptions:
 
     format: str  # a name in training_archive.exports.formats.FORMATS
     source: str = BOTH  # `live` is the live database and what is sealed, but not yet in the ZIP
-    tasks: tuple[str, ...] = ()  # one of them; none named: any
+    ids: tuple[str, ...] = ()  # one of them; none named: any
+    tasks: tuple[str, ...] = ()  # as ids
     models: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     since: datetime | None = None  # aware; included
@@ -78,6 +79,7 @@ class ExportOptions:
         """For the manifest: what JSON can hold, and of files only the names."""
         return {
             **asdict(self),
+            "ids": len(self.ids),  # which they are is in the lineage
             "held_out": [path.name for path in self.held_out],
             "split": [float(share) for share in self.shares],
         }

@@ -8,30 +8,20 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-
-from django.db import connections, router
+from typing import Any
 
 from capture_app.models import ForgottenExample
 from training_archive.exports.exceptions import ExportError
 from training_archive.exports.manifest import LINEAGE
+from training_archive.exports.tables import has_table
 from training_archive.models import DatasetExport
-
-_NO_DATABASE: Final = "django.db.backends.dummy"  # what Django takes when DATABASES is not set
 
 logger = logging.getLogger("training_archive")
 
 
 def has_registry() -> bool:
     """Whether there is a database with our tables, or some of them. One that cannot be reached raises DatabaseError."""
-    return any(_has_table(model) for model in (DatasetExport, ForgottenExample))
-
-
-def _has_table(model: Any) -> bool:
-    connection = connections[router.db_for_read(model)]
-    if connection.settings_dict["ENGINE"] == _NO_DATABASE:
-        return False
-    return model._meta.db_table in connection.introspection.table_names()
+    return any(has_table(model) for model in (DatasetExport, ForgottenExample))
 
 
 def forgotten_ids() -> Iterator[str]:

@@ -14,7 +14,15 @@ from capture_app.progress import Progress
 from training_archive.chunks import attach_chunk
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged
-from training_archive.exports.annotations import CORRECTION, HAS_TAGS, RATING, correction, rating
+from training_archive.exports.annotations import (
+    CORRECTION,
+    HAS_TAGS,
+    RATING,
+    annotated,
+    bring_judgments,
+    correction,
+    rating,
+)
 from training_archive.exports.options import ARCHIVE, LIVE, ExportOptions
 from training_archive.exports.workspace import ALIAS, Workspace
 from training_archive.reader import CHUNK, attached_chunks
@@ -107,6 +115,7 @@ def gather(
     """
     if are_pairs:
         options = replace(options, min_rating=None)  # it is asked of the chosen answer only; see items
+    bring_judgments(workspace)
     sources: list[Source] = []
     if options.source != ARCHIVE:
         sources += _copy_live(workspace, options, progress)
@@ -165,7 +174,7 @@ def _copy(workspace: Workspace, table: str, number: int, options: ExportOptions)
     facts = ", ".join(f"{expression} AS {name}" for name, expression in FACTS.items())
     workspace.execute(
         f"INSERT INTO {ALIAS}.examples ({columns}, source, {', '.join(FACTS)}) SELECT {columns}, {number}, {facts} "
-        f"FROM (SELECT *, metadata->{paths} AS facts FROM {table} WHERE {condition}) "
+        f"FROM (SELECT *, metadata->{paths} AS facts FROM {annotated(workspace, table)} WHERE {condition}) "
         "WHERE ?::DOUBLE IS NULL OR rating >= ?",
         [*values, options.min_rating, options.min_rating],
     )
@@ -173,6 +182,7 @@ def _copy(workspace: Workspace, table: str, number: int, options: ExportOptions)
 
 def _condition(options: ExportOptions) -> tuple[str, list[Any]]:
     candidates: list[tuple[str, Any]] = [
+        ("id IN (SELECT unnest(?::VARCHAR[]))", list(options.ids)),  # joined, however many they are
         ("list_contains(?::VARCHAR[], task)", list(options.tasks)),
         ("list_contains(?::VARCHAR[], model_name)", list(options.models)),
         ("list_contains(?::VARCHAR[], provider)", list(options.providers)),

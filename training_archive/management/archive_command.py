@@ -17,6 +17,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 class ArchiveCommand(ServiceCommand):
     errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError, ArchiveError)
+    tables_of: ClassVar[tuple[str, ...]] = ("capture_app", "training_archive")
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
+from capture_app.blobs import remove_unfinished_blobs
 from capture_app.conf import capture_settings
 from capture_app.duckdb_files import is_duckdb_file
 from capture_app.files import fsync_directory, scratch_directory, write_atomically
@@ -25,7 +26,10 @@ from training_archive.conf import SEALED_FOLDER, ArchiveSettings, archive_settin
 from training_archive.dated_names import archive_zips, roll_over
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.locks import only_run
+from training_archive.models import ArchiveRun
 from training_archive.records import known_chunks, remember_archive, remember_chunk
+from training_archive.removed_chunks import leaving_chunks
+from training_archive.runs import SHELL, recording
 from training_archive.sealed import sealed_files
 from training_archive.shipping.service import ShipReport, ship_after_run
 from training_archive.zip_archive import ChunkMember, check_member, list_chunks, open_zip, read_sidecar
@@ -58,6 +62,8 @@ def archive_training_data(
     zip_path: Path | None = None,
     compresslevel: int | None = None,
     progress: Progress = silent,
+    requested_by: str = SHELL,
+    run_id: int | None = None,
 ) -> ArchiveReport:
     """Drain the inbox, take the live database away, and append it to the ZIP as a verified chunk.
 
@@ -67,17 +73,37 @@ def archive_training_data(
     make too large, or that is too old, is rolled over first (see archive_set).
 
     At the end the archive is shipped, when SHIP_TO is set; a failure of that is recorded and does not fail the run.
+    `run_id` is that of a run which somebody asked for (see runs).
 
-    Raises ArchiveBusy while another run works, ArchiveError or ArchiveDamaged when the ZIP cannot be written; then
-    nothing is lost, and the message says what to do.
+    Raises ArchiveBusy while another run works, RunNotWaiting when the run `run_id` was cancelled or has begun,
+    ArchiveError or ArchiveDamaged when the ZIP cannot be written; then nothing is lost, and the message says what to
+    do.
     """
-    started = time.monotonic()
     conf = archive_settings()
     live_path, usual_zip = capture_settings().live_database.resolve(), conf.zip_path.resolve()
     # One spelling for one file: whether it is the live database must not depend on how it was named.
     db_path, zip_path = (db_path or live_path).resolve(), (zip_path or usual_zip).resolve()
-    folder = db_path.parent / SEALED_FOLDER
     is_usual = (db_path, zip_path) == (live_path, usual_zip)
+    with recording(
+        ArchiveRun.Kind.ARCHIVE,
+        zip_path=zip_path,
+        recorded=is_usual,
+        by=requested_by,
+        run_id=run_id,
+        progress=progress,
+        refusal=ArchiveBusy,
+    ) as run:
+        report = _run(db_path, zip_path, live_path, is_usual, compresslevel, run.progress)
+        run.found(rows=report.rows, chunks=len(report.chunks))
+        return replace(report, shipped=ship_after_run(progress=run.progress)) if is_usual else report
+
+
+def _run(
+    db_path: Path, zip_path: Path, live_path: Path, is_usual: bool, compresslevel: int | None, progress: Progress
+) -> ArchiveReport:
+    """All but the shipping."""
+    started = time.monotonic()
+    folder = db_path.parent / SEALED_FOLDER
     with job(ARCHIVE, refusal=ArchiveBusy, recorded=is_usual) as run:
         _refuse_odd_paths(db_path, live_path, zip_path)
         with only_run(folder, zip_path):
@@ -86,6 +112,8 @@ def archive_training_data(
             archived = archived_names(zip_path)
             if is_usual and archived != known_chunks(zip_path):  # a killed run, or other hands, changed the archive
                 _keep_records(zip_path)
+            _tell_unfinished_removals(zip_path)
+            remove_unfinished_blobs(capture_settings().data_dir)
             taken = {*archived, *(path.stem for path in sealed_files(folder))}
             sealed = folder / (chunk_name(datetime.now(UTC), taken) + CHUNK_SUFFIX)
             lock_seconds = rotate_live_database(db_path=db_path, sealed=sealed)
@@ -99,7 +127,7 @@ def archive_training_data(
         seconds=time.monotonic() - started,
     )
     _log(report)
-    return replace(report, shipped=ship_after_run(progress=progress)) if is_usual else report
+    return report
 
 
 def _refuse_odd_paths(db_path: Path, live_path: Path, zip_path: Path) -> None:
@@ -245,6 +273,15 @@ def _began(zip_path: Path, now: datetime) -> datetime:
             with suppress(ArchiveDamaged):
                 began = min(began, datetime.fromisoformat(read_sidecar(archive, member).created_at))
     return began
+
+
+def _tell_unfinished_removals(zip_path: Path) -> None:
+    if leaving := leaving_chunks(zip_path):
+        logger.warning(
+            "A run was killed while it removed %s from the archive, which the index may not know any more. Run "
+            "`manage.py prune_archive` or `forget` again, or `rebuild_example_index` to keep what is still there.",
+            counted(len(leaving), "chunk"),
+        )
 
 
 def _keep_records(zip_path: Path) -> None:

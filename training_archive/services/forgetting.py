@@ -8,7 +8,7 @@ record that comes again, out of a queue or a backup, is left out.
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,9 @@ from django.db.models import QuerySet
 
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
+from capture_app.judgments import erase_judgments
 from capture_app.live_database import lock_live_database
-from capture_app.models import ExampleIndex, ForgottenExample
+from capture_app.models import ExampleIndex, ForgottenCorrection, ForgottenExample
 from capture_app.progress import Progress, silent
 from capture_app.pseudonyms import pseudonym
 from capture_app.put_aside import (
@@ -31,6 +32,7 @@ from capture_app.put_aside import (
     erase_quarantined,
     erase_unfinished,
     erase_withheld,
+    ids_put_aside,
 )
 from capture_app.requeue import alone
 from capture_app.services import drain_captures, rotate_live_database
@@ -65,7 +67,7 @@ logger = logging.getLogger("training_archive")
 _WAITING: Final = "live_and_sealed"
 _CHUNKS: Final = "chunks"
 _SELECTOR: Final = "selector"  # what was asked for, sealed, until the request is finished
-_ELSEWHERE: Final = ("quarantine", "withheld", "blobs")
+_ELSEWHERE: Final = ("quarantine", "withheld", "judgments", "blobs")
 _IDS_AT_ONCE: Final = 900  # in one question to Django's database; SQLite may be built to take 999 at most
 
 
@@ -85,6 +87,7 @@ class _Findings:
     ids: set[str] = field(default_factory=set)
     blobs: set[str] = field(default_factory=set)
     contents: dict[str, tuple[str, str]] = field(default_factory=dict)  # see erasing.Found
+    corrections: dict[str, set[str]] = field(default_factory=dict)  # likewise
     waiting: int = 0  # examples in the live database and in sealed files
     chunks: Counter[str] = field(default_factory=Counter)  # chunk -> examples
     zips_searched: int = 0
@@ -94,6 +97,8 @@ class _Findings:
         self.ids.update(found.ids)
         self.blobs |= found.blobs
         self.contents |= found.contents
+        for example_id, hashes in found.corrections.items():
+            self.corrections.setdefault(example_id, set()).update(hashes)
         if not found.ids:
             return
         if chunk is None:
@@ -114,10 +119,11 @@ def forget(
 ) -> ForgetReport:
     """Erase the examples of a user or a conversation, or those with the ids, everywhere that Gleaner keeps them.
 
-    That is: inbox, live database, sealed files, every chunk of every ZIP, quarantine, index, blobs that nobody else
-    refers to, and the copies that were shipped. `by` says who asked. With no user, conversation or id, only what a
-    killed run left is finished. A user is found under the pseudonym, too. Calls made after this began are not reached,
-    nor is what another host still keeps for itself (run `forward_captures` there first). With `dry_run` it only counts.
+    That is: inbox, live database, sealed files, every chunk of every ZIP, quarantine, index, what people said of them,
+    blobs that nobody else refers to, and the copies that were shipped. `by` says who asked. With no user, conversation
+    or id, only what a killed run left is finished. A user is found under the pseudonym, too. Calls made after this
+    began are not reached, nor is what another host still keeps for itself (run `forward_captures` there first). With
+    `dry_run` it only counts.
 
     Raises ValueError for more than one kind of selector, ArchiveBusy while another run works, ArchiveError and others
     when something cannot be changed: the request is pending then, and running this again goes on.
@@ -207,13 +213,16 @@ def _finish(erasure: Erasure, zip_path: Path, progress: Progress) -> Receipt:
     """Search, write down, remove, and say so. Each step may be repeated.
 
     Blobs are marked before the ids are written down, because an archive run leaves out what is written down, and nobody
-    would find any more what it referred to.
+    would find any more what it referred to. Judgments go as soon as the ids are: from then on no new one comes.
     """
     selection = _selection_of(erasure)
     findings = _search(selection, zip_path, progress)
-    _erase_put_aside(erasure, findings, _wanted(selection, findings.ids))
-    _write_down(erasure, findings, selection)
+    wanted = _wanted(selection, findings.ids)
+    mark_blobs(findings.blobs | blobs_in_quarantine(capture_settings().data_dir, wanted))
+    _write_down(erasure, findings, selection, wanted)
+    _erase_put_aside(erasure, wanted)
     ids = _known_ids(erasure)
+    _erase_judgments(erasure, ids)
     _remove_from_archive(findings, ids, zip_path, progress)
     _remove_from_index(ids)
     _count(erasure, "blobs", sweep_marked_blobs(zip_path, progress))
@@ -263,10 +272,11 @@ def _find_in_file(path: Path, selection: Selection, scratch: Path) -> Found:
         return find_in_table(connection, table, selection)
 
 
-def _write_down(erasure: Erasure, findings: _Findings, selection: Selection) -> None:
+def _write_down(erasure: Erasure, findings: _Findings, selection: Selection, wanted: Wanted) -> None:
     """Keep what was found before any of it is removed. What a killed run had found already counts once.
 
-    Ids that were asked for are kept even if they were not found: a record may still wait in a queue elsewhere.
+    Ids that were asked for are kept even if they were not found: a record may still wait in a queue elsewhere. Those of
+    records put aside are, too: of them nothing else stays, but people may have judged what they hold.
     """
     known = set(_known_ids(erasure))
     waiting = max(erasure.progress.get(_WAITING, 0), findings.waiting)
@@ -276,11 +286,13 @@ def _write_down(erasure: Erasure, findings: _Findings, selection: Selection) -> 
     with transaction.atomic():
         erasure.save()
         asked_for = set(selection.values) if selection.kind == "id" else set()
-        _remember_forgotten(erasure, sorted((findings.ids | asked_for) - known), findings.contents)
+        aside = ids_put_aside(capture_settings().data_dir, wanted)
+        _remember_forgotten(erasure, sorted((findings.ids | asked_for | aside) - known), findings)
 
 
-def _remember_forgotten(erasure: Erasure, ids: Sequence[str], contents: Mapping[str, tuple[str, str]]) -> None:
+def _remember_forgotten(erasure: Erasure, ids: Sequence[str], findings: _Findings) -> None:
     """With the hashes of what they held. Those of one that is not found this time stay as they were."""
+    contents = findings.contents
     others = [ForgottenExample(pk=example_id, erasure=erasure.pk) for example_id in ids if example_id not in contents]
     found = [
         ForgottenExample(pk=key, erasure=erasure.pk, content_hmac=contents[key][0], corrected_hmac=contents[key][1])
@@ -291,6 +303,12 @@ def _remember_forgotten(erasure: Erasure, ids: Sequence[str], contents: Mapping[
         ForgottenExample.objects.bulk_create(
             rows, batch_size=_IDS_AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=update
         )
+    corrected = [(key, each) for key in ids for each in sorted(findings.corrections.get(key, ()))]
+    ForgottenCorrection.objects.bulk_create(
+        [ForgottenCorrection(example_id=key, content_hmac=each) for key, each in corrected],
+        batch_size=_IDS_AT_ONCE,
+        ignore_conflicts=True,
+    )
 
 
 # --- Removing --------------------------------------------------------------------------------------------------------
@@ -309,11 +327,17 @@ def _remove_from_archive(findings: _Findings, ids: list[str], zip_path: Path, pr
                 path,
                 ids,
                 findings.chunks,
+                zip_path=zip_path,
                 scratch=scratch,
                 compresslevel=archive_settings().compresslevel,
                 progress=progress,
             )
     remember_change(zip_path)
+
+
+def _erase_judgments(erasure: Erasure, ids: Sequence[str]) -> None:
+    _count(erasure, "judgments", erase_judgments(ids))
+    erasure.save(update_fields=["progress"])
 
 
 def _remove_from_index(ids: Sequence[str]) -> None:
@@ -329,9 +353,8 @@ def _wanted(selection: Selection, found: Collection[str]) -> Wanted:
     )
 
 
-def _erase_put_aside(erasure: Erasure, findings: _Findings, wanted: Wanted) -> None:
+def _erase_put_aside(erasure: Erasure, wanted: Wanted) -> None:
     data_dir = capture_settings().data_dir
-    mark_blobs(findings.blobs | blobs_in_quarantine(data_dir, wanted))
     _count(erasure, "quarantine", erase_quarantined(data_dir, wanted))
     _count(erasure, "withheld", erase_withheld(data_dir, wanted))
     with lock_live_database(capture_settings().live_database):  # who quarantines holds it

@@ -19,6 +19,7 @@ from training_archive.locks import only_run
 from training_archive.models import ArchivedChunk
 from training_archive.reader import CHUNK, attached_chunks, reading_session
 from training_archive.records import remember_archive
+from training_archive.removed_chunks import keep_leaving
 from training_archive.sealed import sealed_files, sealed_folder
 
 
@@ -26,7 +27,8 @@ def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = 
     """Make ExampleIndex and the records of chunks anew from the ZIPs, the sealed files and the live database.
 
     The rows indexed. What is archived is replaced in one transaction: interrupted, the index is as it was. Captures go
-    on meanwhile, and drains wait; an archive run is refused.
+    on meanwhile, and drains wait; an archive run is refused. Chunks that a killed pruning left are indexed again and
+    stay.
 
     Raises ArchiveError when a ZIP is named and there is none: the index of another would be lost.
     """
@@ -40,7 +42,9 @@ def rebuild_example_index(*, zip_path: Path | None = None, progress: Progress = 
             ArchivedChunk.objects.all().delete()
             remember_archive(zip_path)
             archived_rows = _index_archive(zip_path, progress) if archive_zips(zip_path) else 0
-            return live_rows + archived_rows + _index_sealed()
+            sealed_rows = _index_sealed()
+        keep_leaving(zip_path)
+    return live_rows + archived_rows + sealed_rows
 
 
 def _index_archive(zip_path: Path, progress: Progress) -> int:

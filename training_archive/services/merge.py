@@ -20,6 +20,7 @@ from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import remember_change
+from training_archive.removed_chunks import leaving_chunks
 from training_archive.sealed import sealed_files, sealed_folder
 from training_archive.zip_archive import ChunkMember, extract_checked, list_chunks, open_zip, read_sidecar
 from training_archive.zip_writer import NewChunk, rewrite_zip
@@ -70,7 +71,7 @@ def merge_chunks(*, zip_path: Path | None = None, this_month: bool = False, prog
         merged: list[Merged] = []
         try:
             for path in paths:
-                merged += _merge_zip(path, this_month, conf.compresslevel, progress)
+                merged += _merge_zip(zip_path, path, this_month, conf.compresslevel, progress)
         finally:
             remember_change(zip_path)
         after = _size(paths)
@@ -83,13 +84,13 @@ def _size(paths: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in paths)
 
 
-def _merge_zip(path: Path, this_month: bool, compresslevel: int, progress: Progress) -> list[Merged]:
+def _merge_zip(zip_path: Path, path: Path, this_month: bool, compresslevel: int, progress: Progress) -> list[Merged]:
     with scratch_directory(capture_settings().data_dir) as scratch:
         replace: dict[str, NewChunk | None] = {}
         merged: list[Merged] = []
         with open_zip(path) as archive:
             names = {member.name for member in list_chunks(archive)}
-            for group in _months(_finished(archive), this_month):
+            for group in _months(_finished(archive, zip_path), this_month):
                 files = _extracted(archive, group, scratch, progress)
                 names.difference_update(member.name for member, _ in group)
                 chunk = scratch / (_free_name(group, names) + CHUNK_SUFFIX)
@@ -104,9 +105,9 @@ def _merge_zip(path: Path, this_month: bool, compresslevel: int, progress: Progr
     return merged
 
 
-def _finished(archive: ZipFile) -> list[Described]:
-    """The chunks that no archive run comes back to: it knows by the name what it stored before it was killed."""
-    waiting = {path.stem for path in sealed_files()}
+def _finished(archive: ZipFile, zip_path: Path) -> list[Described]:
+    """The chunks that no other run comes back to: it knows by the name what it had done before it was killed."""
+    waiting = {path.stem for path in sealed_files()} | leaving_chunks(zip_path)
     return [(member, read_sidecar(archive, member)) for member in list_chunks(archive) if member.name not in waiting]
 
 

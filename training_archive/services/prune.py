@@ -8,6 +8,7 @@ from pathlib import Path
 
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
+from capture_app.judgments import erase_judgments_of
 from capture_app.models import ExampleIndex
 from capture_app.progress import Progress, silent
 from capture_app.requeue import alone
@@ -20,9 +21,9 @@ from training_archive.erasing import blobs_of_chunks
 from training_archive.exceptions import ArchiveError
 from training_archive.locks import only_run
 from training_archive.records import known_chunks, remember_change
-from training_archive.removed_chunks import names_of, note_removed_chunks
+from training_archive.removed_chunks import removing, settle_removals
 from training_archive.sealed import sealed_files, sealed_folder
-from training_archive.zip_writer import rewrite_zip
+from training_archive.zip_writer import remove_if_empty, rewrite_zip
 
 logger = logging.getLogger("training_archive")
 
@@ -59,7 +60,8 @@ class PruneReport:
 def prune_archive(
     *, older_than: timedelta, dry_run: bool, zip_path: Path | None = None, progress: Progress = silent
 ) -> PruneReport:
-    """Remove the chunks whose youngest example is older than this, from the ZIPs, the index, and with their blobs.
+    """Remove the chunks whose youngest example is older than this, from the ZIPs and the index, with their blobs
+    and judgments.
 
     A chunk that also holds younger examples stays whole. Interrupted, run it again: it finishes. Index and blobs are
     those of the configured archive: of another one, only what that does not hold leaves the index, and no blob goes.
@@ -83,10 +85,11 @@ def prune_archive(
             kept[path] = [found for found in sidecars if found not in old[path]]
         blobs = 0
         if not dry_run:
+            settle_removals(zip_path, {path: [*old[path], *kept[path]] for path in paths})
             usual = conf.zip_path.resolve()
             others = [] if zip_path == usual else [read_sidecars(path) for path in archive_zips(usual)]
             needed = _generations([*kept.values(), *others])
-            _remove(old, needed, conf.compresslevel, progress, with_blobs=zip_path == usual)
+            _remove(zip_path, old, needed, conf.compresslevel, progress, with_blobs=zip_path == usual)
             remember_change(zip_path)
             blobs = sweep_marked_blobs(zip_path, progress)
     report = PruneReport(
@@ -130,16 +133,23 @@ def _generations(found: Iterable[list[Sidecar]]) -> set[str]:
     return {generation for sidecars in found for sidecar in sidecars for generation in sidecar.generations}
 
 
-def _remove(old: Found, needed: set[str], compresslevel: int, progress: Progress, *, with_blobs: bool) -> None:
-    """The index first: were the ZIP first, a kill in between would leave rows that lead nowhere for ever."""
+def _remove(
+    zip_path: Path, old: Found, needed: set[str], compresslevel: int, progress: Progress, *, with_blobs: bool
+) -> None:
+    """The index first: were the ZIP first, a kill in between would leave rows that lead nowhere for ever.
+
+    A chunk that a killed run leaves behind is no longer indexed; its note, of which the status speaks, says so.
+    """
     for path, sidecars in old.items():
         names = [sidecar.chunk for sidecar in sidecars]
         if not names:
+            remove_if_empty(path)  # a run that was killed had it still to remove
             continue
         if with_blobs:
             with scratch_directory(capture_settings().data_dir) as scratch:
                 mark_blobs(blobs_of_chunks(path, names, scratch, progress))
-        for generation in _generations([sidecars]) - needed:
-            ExampleIndex.objects.filter(generation=generation).delete()
-        note_removed_chunks({name for sidecar in sidecars for name in names_of(sidecar)})
-        rewrite_zip(path, dict.fromkeys(names), compresslevel=compresslevel, progress=progress)
+        with removing(zip_path, path, sidecars):
+            for generation in _generations([sidecars]) - needed:
+                erase_judgments_of(generation)  # the index says which those are
+                ExampleIndex.objects.filter(generation=generation).delete()
+            rewrite_zip(path, dict.fromkeys(names), compresslevel=compresslevel, progress=progress)

@@ -15,6 +15,7 @@ from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError
 from training_archive.models import Erasure
+from training_archive.removed_chunks import leaving_chunks
 from training_archive.sealed import sealed_files
 from training_archive.shipping.service import SHIP
 
@@ -40,6 +41,7 @@ class ArchiveStatus:
     zip_path: Path  # the active one; there may be none yet
     zips: list[ZipStatus]  # oldest first; those that can be read
     pending_erasures: int
+    leaving_chunks: int  # a run that removes them is at work, or was killed
     problem: str  # why figures of a ZIP or of the jobs are missing; "" when they are not
 
     @property
@@ -79,6 +81,7 @@ def archive_status(*, zip_path: Path | None = None) -> ArchiveStatus:
         zip_path=zip_path,
         zips=zips,
         pending_erasures=pending,
+        leaving_chunks=len(leaving_chunks(zip_path)),
         problem=" ".join([*problems, *filter(None, [job_problem])]),
     )
 

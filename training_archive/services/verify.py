@@ -1,8 +1,9 @@
 """Whether the archive is what it says it is."""
 
+import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ from training_archive.chunks import SIDECAR_SUFFIX, Sidecar, check_chunk, is_chu
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
+from training_archive.models import ArchiveRun
+from training_archive.runs import SHELL, recording
 from training_archive.zip_archive import (
     ChunkMember,
     extract_checked,
@@ -24,6 +27,7 @@ from training_archive.zip_archive import (
 from training_archive.zip_names import is_plain_name, shown
 
 STRAY: Final = "no chunk belongs to it"
+_DUCKDB_WORDS: Final = re.compile(r"(DuckDB does not (?:read|open) it): ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +52,42 @@ class VerifyReport:
     problems: list[Problem]
 
 
-def verify_archive(*, zip_path: Path | None = None, progress: Progress = silent) -> VerifyReport:
+def verify_archive(
+    *,
+    zip_path: Path | None = None,
+    progress: Progress = silent,
+    requested_by: str = SHELL,
+    run_id: int | None = None,
+) -> VerifyReport:
     """Read every member of every ZIP: CRC, SHA-256, size, sidecar, and whether DuckDB opens it and finds the rows.
 
-    Raises ArchiveError when there is no ZIP at all.
+    `run_id` is that of a verification which somebody asked for (see runs). Raises ArchiveError when there is no ZIP at
+    all, RunNotWaiting when the run `run_id` was cancelled or has begun.
     """
-    zip_path = (zip_path or archive_settings().zip_path).resolve()
+    usual = archive_settings().zip_path.resolve()
+    zip_path = (zip_path or usual).resolve()
+    with recording(
+        ArchiveRun.Kind.VERIFY,
+        zip_path=zip_path,
+        recorded=zip_path == usual,
+        by=requested_by,
+        run_id=run_id,
+        progress=progress,
+    ) as run:
+        report = _verify(zip_path, run.progress)
+        rows = sum(chunk.rows for chunk in report.chunks)
+        problems = [_without_content(problem) for problem in report.problems]
+        run.found(rows=rows, chunks=len(report.chunks), problems=problems)
+    return report
+
+
+def _without_content(problem: Problem) -> dict[str, str]:
+    """For the run's record. DuckDB's own words of what it cannot read may quote it."""
+    words = _DUCKDB_WORDS.split(problem.reason)
+    return {**asdict(problem), "reason": "".join(words[:2])}
+
+
+def _verify(zip_path: Path, progress: Progress) -> VerifyReport:
     checked: dict[Path, tuple[list[Sidecar], list[Problem]]] = {}
     waiting = archive_zips(zip_path) or [zip_path]  # a missing one says how to make it
     with scratch_directory(capture_settings().data_dir) as scratch:

@@ -30,6 +30,10 @@ class BlobEntry(NamedTuple):
     sha256: str  # hex
     size: int  # bytes
 
+    @property
+    def line(self) -> bytes:
+        return b"%b %d\n" % (self.sha256.encode(), self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class BlobListing:
@@ -70,7 +74,7 @@ def write_listing(entries: Iterable[BlobEntry], path: Path, names: Names) -> Shi
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for entry in entries:
-            line = b"%b %d\n" % (entry.sha256.encode(), entry.size)
+            line = entry.line
             file.write(line)
             digest.update(line)
             count, total, size = count + 1, total + entry.size, size + len(line)

@@ -15,6 +15,7 @@ from training_archive.shipping.blob_lists import (
     BlobListing,
     blobs_in,
     in_batches,
+    in_either,
     only_in_first,
     paired,
     write_listing,
@@ -30,17 +31,23 @@ logger = logging.getLogger("training_archive")
 
 @dataclass(slots=True, kw_only=True)
 class BlobShipment:
-    """The blobs of one ship. `shipped` is what the storage has by the manifest that is there, `scratch` a folder."""
+    """The blobs of one ship. `shipped` is what the storage has by the manifest that is there, `scratch` a folder.
+
+    What the storage has and this host has not stays there, unless it was `removed` on purpose or `allow_loss` is set.
+    """
 
     store: Store
     data_dir: Path
     shipped: BlobListing
+    removed: BlobListing
     scratch: Path
     names: Names
     progress: Progress
     recheck: bool  # believe nothing of what is there
+    allow_loss: bool
     sent: int = 0
     deleted: int = 0
+    missing: int = 0  # here, though nobody removed them; the storage has them
     damaged: list[str] = field(default_factory=list)  # gone here, or not what their name says; never sent
     _here: BlobListing = field(default_factory=BlobListing)
     _listing: BlobListing = field(default_factory=BlobListing)  # what the storage has in the end
@@ -57,8 +64,20 @@ class BlobShipment:
             kept[entry.sha256] = other
         self.damaged = sorted(kept)
         entries = (kept.get(entry.sha256, entry) for entry in self._here)
-        described, self._listing = self._put_listing("shipped", (entry for entry in entries if entry is not None))
+        there = in_either((entry for entry in entries if entry is not None), self._missing())
+        described, self._listing = self._put_listing("shipped", there)
         return described
+
+    def _missing(self) -> Iterator[BlobEntry]:
+        """What the storage keeps. A disk that is not mounted looks the same as blobs that were removed."""
+        if not self.allow_loss:
+            for entry in only_in_first(only_in_first(self.shipped, self._here), self.removed):
+                self.missing += 1
+                yield entry
+
+    def told(self) -> Iterator[BlobEntry]:
+        """What need not be noted as removed any longer, once the storage has what is here."""
+        return only_in_first(self.removed, self._here)
 
     def _send_lacking(self) -> Iterator[tuple[BlobEntry, BlobEntry | None]]:
         """Yield what could not be sent, with what the storage has of it."""

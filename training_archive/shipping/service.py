@@ -23,11 +23,13 @@ from capture_app.files import scratch_directory
 from capture_app.jobs import describe, job, only_run
 from capture_app.models import Job
 from capture_app.progress import Progress, silent
+from capture_app.wording import counted
 from training_archive.archive_set import open_archive
 from training_archive.chunks import is_chunk_name
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged
+from training_archive.removed_blobs import forget_noted_blobs, removed_blobs
 from training_archive.removed_chunks import forget_noted, removed_chunks
 from training_archive.shipping.blob_lists import BlobListing
 from training_archive.shipping.blob_shipping import BlobShipment
@@ -46,7 +48,7 @@ SHIP: Final = "ship"
 _FINGERPRINTS: Final = "fingerprints"  # key of the job's notes
 _NOTHING: Final[Mapping[str, Any]] = {
     **{key: [] for key in ("zips", "sent", "deleted", "damaged_blobs")},
-    **dict.fromkeys(("blobs", "blobs_sent", "blobs_deleted"), 0),
+    **dict.fromkeys(("blobs", "blobs_sent", "blobs_deleted", "missing_blobs"), 0),
 }
 
 
@@ -62,6 +64,7 @@ class ShipReport:
     blobs_sent: int
     blobs_deleted: int
     damaged_blobs: list[str]  # here: their content is not what their name says; not shipped
+    missing_blobs: int  # not here, though nobody removed them; the copy keeps them
     bytes_sent: int  # over the network, or into the folder
     seconds: float
 
@@ -96,7 +99,8 @@ def ship_archive(
 
     `recheck` reads back all that is there and sends again what is wrong. The copy loses what was merged, pruned or
     forgotten here. Other chunks of it that are not here are refused, for a folder that is not mounted looks the same,
-    unless `allow_loss` says that they are to go. With no archive, neither here nor there, nothing is done.
+    unless `allow_loss` says that they are to go; other blobs that are not here it keeps. With no archive, neither here
+    nor there, nothing is done.
 
     Raises JobBusy while another run ships, ArchiveDamaged when a ZIP is unreadable, ShippingError when the copy would
     lose chunks, or the storage refuses or stays away. No ZIP here is ever changed.
@@ -143,6 +147,13 @@ def ship_after_run(*, progress: Progress = silent) -> ShipReport | None:
 def _log(report: ShipReport) -> None:
     for sha256 in report.damaged_blobs:
         logger.warning("The blob %s is gone, or not what its name says. It was not shipped.", sha256)
+    if report.missing_blobs:
+        logger.warning(
+            "%s of the copy %s not here, and neither pruned nor forgotten; the copy keeps what it has. See that blobs/ "
+            "is mounted, or bring them back from there; if they are to go there too, say `ship_archive --allow-loss`.",
+            counted(report.missing_blobs, "blob"),
+            "is" if report.missing_blobs == 1 else "are",
+        )
     logger.info(
         "Shipped %d objects to %s in %.1f s.",
         len(report.sent) + report.blobs_sent,
@@ -242,30 +253,33 @@ class _Shipment:
         if self._is_first and not self._zips:
             return
         here = [zip_.entry for zip_ in self._zips]
-        removal = Removal(shipped=self._previous.files, here=here, noted=removed_chunks())
+        removal = Removal(shipped=self._previous.files, here=here, noted=removed_chunks(self._names.zip_path))
         if not allow_loss:
             removal.refuse_losses(self._names.zip_path)
         self._gone = (self._gone | removal.gone) - chunks_in(here)
-        self._ship()
-        forget_noted(removal.told)
+        self._ship(allow_loss)
+        forget_noted(self._names.zip_path, removal.told)
 
-    def _ship(self) -> None:
+    def _ship(self, allow_loss: bool) -> None:
         data_dir = capture_settings().data_dir
         with scratch_directory(data_dir) as scratch:
             blobs = BlobShipment(
                 store=self._store,
                 data_dir=data_dir,
                 shipped=self._shipped_blobs(scratch),
+                removed=removed_blobs(data_dir, scratch / "blobs-removed.txt"),
                 scratch=scratch,
                 names=self._names,
                 progress=self._progress,
                 recheck=self._recheck,
+                allow_loss=allow_loss,
             )
             lacking = [zip_ for zip_ in self._zips if not self._is_there(zip_)]
             self._announce(lacking, blobs.announce())
             described = blobs.send()  # before the ZIPs whose examples refer to them
             self._send_zips(lacking, described)
             deleted = self._settle(described, blobs)
+            forget_noted_blobs(data_dir, blobs.told())
         self.facts = {
             "zips": [zip_.name for zip_ in self._zips],
             "sent": [zip_.name for zip_ in lacking],
@@ -274,6 +288,7 @@ class _Shipment:
             "blobs_sent": blobs.sent,
             "blobs_deleted": blobs.deleted,
             "damaged_blobs": blobs.damaged,
+            "missing_blobs": blobs.missing,
         }
 
     def _shipped_blobs(self, scratch: Path) -> BlobListing:

@@ -17,6 +17,8 @@ class Command(ServiceCommand):
         "capture do so by themselves once Redis is back; this is for a host that no longer captures, and for cron."
     )
 
+    requires_migrations_checks = False  # it needs Redis alone
+
     def call(self, progress: Progress, options: dict[str, Any]) -> ForwardReport:
         return forward_captures()
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from capture_app.blobs import (
     bring_back_blobs,
     referenced_blobs,
     remove_blobs,
+    remove_unfinished_blobs,
     store_blobs,
 )
 from capture_app.metrics import capture_failures_total
@@ -389,3 +391,36 @@ def test_a_sweep_meanwhile_takes_no_blob_from_those_who_store_it(data_dir: Path)
 
     assert removed.result() == 0
     assert files(data_dir) == {f"{HASH[:2]}/{HASH}": CONTENT}
+
+
+@pytest.fixture
+def unfinished(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a writer that was killed leaves behind."""
+
+    def die(*args: Any) -> None:
+        os._exit(9)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(Path, "replace", die)
+        store_blobs(data_dir, [blob()])
+    os.waitpid(child, 0)
+    [left] = data_dir.glob("blobs/??/.*.tmp")
+    return left
+
+
+def test_what_a_killed_writer_left_is_removed_an_hour_later(data_dir: Path, unfinished: Path) -> None:
+    kept = stored_at(data_dir, 1000, b"another" * 20)
+
+    remove_unfinished_blobs(data_dir)
+    assert unfinished.exists()
+    os.utime(unfinished, (time.time() - 3601, time.time() - 3601))
+    remove_unfinished_blobs(data_dir)
+
+    assert list(files(data_dir)) == [f"{kept.parent.name}/{kept.name}"]
+
+
+def test_without_blobs_nothing_is_unfinished(data_dir: Path) -> None:
+    remove_unfinished_blobs(data_dir)
+
+    assert not data_dir.exists()

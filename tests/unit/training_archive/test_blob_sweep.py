@@ -22,6 +22,7 @@ from training_archive.blob_sweep import has_marked_blobs, mark_blobs, sweep_mark
 from training_archive.chunks import PREFIX
 from training_archive.dated_names import roll_over
 from training_archive.exceptions import ArchiveDamaged
+from training_archive.removed_blobs import removed_blobs
 from training_archive.services import archive_training_data
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +217,59 @@ def test_after_a_sweep_the_archive_goes_on(stored: Callable[..., str], data_dir:
 
     assert sweep(zip_path) == 0
     assert blob_path(data_dir, SHA256).exists()
+
+
+# --- Notes for shipping ----------------------------------------------------------------------------------------------
+
+
+def noted(data_dir: Path, tmp_path: Path) -> list[str]:
+    return [entry.sha256 for entry in removed_blobs(data_dir, tmp_path / "notes")]
+
+
+def test_what_was_removed_is_noted_and_what_stayed_is_not(
+    stored: Callable[..., str], data_dir: Path, zip_path: Path, tmp_path: Path
+) -> None:
+    removed = stored(OTHER)
+    stored()
+    in_a_zip(data_dir, zip_path)
+    mark_blobs([removed, SHA256])
+
+    sweep_marked_blobs(zip_path, silent)
+
+    assert noted(data_dir, tmp_path) == [removed]
+
+
+def test_what_a_killed_run_had_removed_is_noted_by_the_next(
+    stored: Callable[..., str], data_dir: Path, zip_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored()
+
+    def die(*args: Any, **options: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blob_sweep, "note_removed_blobs", die)
+        with pytest.raises(Killed):
+            sweep(zip_path)
+    assert not blob_path(data_dir, SHA256).exists()
+
+    sweep_marked_blobs(zip_path, silent)
+
+    assert noted(data_dir, tmp_path) == [SHA256]
+
+
+# --- What writers left -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "run", [lambda zip_path: sweep_marked_blobs(zip_path, silent), lambda _: archive_training_data()]
+)
+def test_what_killed_writers_left_is_removed_by_sweeps_and_archive_runs(
+    stored: Callable[..., str], data_dir: Path, zip_path: Path, run: Callable[[Path], object]
+) -> None:
+    path = blob_path(data_dir, stored())
+    left = path.rename(path.with_name(f".{path.name}.4711.0a1b2c3d.tmp"))
+
+    run(zip_path)
+
+    assert not left.exists()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from django.core.management import CommandError, call_command
 
 from capture_app.metrics import count_capture_failure
 from capture_app.models import ExampleIndex
+from tests.unit.training_archive.conftest import Killed
 from tests.unit.training_archive.material import rewrite_member, row, write_database
 from tests.unit.training_archive.running import failure
+from training_archive.archive_set import read_sidecars
 from training_archive.management.archive_command import age, human_size
 from training_archive.management.commands.archive_status import _job_line
 from training_archive.reader import iter_chunks, iter_examples
+from training_archive.removed_chunks import removing
 from training_archive.services import archive_status, archive_training_data
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +181,7 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
         "chunks": 1,
         "archived_rows": 3,
         "pending_erasures": 0,
+        "leaving_chunks": 0,
         "last_shipped_at": None,
         "problem": "",
     }
@@ -244,6 +248,39 @@ def test_the_status_tells_quarantine_and_withheld_apart(command: Command, data_d
     printed = json.loads(command("archive_status", "--json"))
 
     assert (printed["quarantined"], printed["withheld"]) == (2, 3)
+
+
+def test_what_a_drain_could_not_store_is_shown_with_what_to_do(
+    capture_calls: Calls, command: Command, data_dir: Path
+) -> None:
+    capture_calls(1)
+    [segment] = (data_dir / "spool").glob("*.jsonl")
+    with segment.open("ab") as file:
+        file.write(b"no record\n")
+
+    command("drain_captures")
+
+    assert "Quarantine     1 record in quarantine/, each with the reason; then run `manage.py requeue`\n" in command(
+        "archive_status"
+    )
+
+
+def test_a_removal_that_was_killed_is_shown_with_what_to_do(two_chunks: Path, command: Command) -> None:
+    with suppress(Killed), removing(two_chunks, two_chunks, read_sidecars(two_chunks)[:1]):
+        raise Killed
+
+    assert "Removing       1 chunk, not finished; " in command("archive_status")
+    assert json.loads(command("archive_status", "--json"))["leaving_chunks"] == 1
+
+
+def test_an_archive_run_that_finds_nothing_new_makes_no_chunk_younger(capture_calls: Calls, command: Command) -> None:
+    capture_calls(1)
+    archive_training_data()
+    before = archive_status().last_chunk_at
+
+    archive_training_data()
+
+    assert archive_status().last_chunk_at == before
 
 
 def test_a_chunk_that_is_young_enough_is_no_failure(capture_calls: Calls, command: Command) -> None:

@@ -1,5 +1,7 @@
 """Compaction: what a chunk keeps of a sealed database, and how it lies in it."""
 
+import os
+import signal
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +10,8 @@ import duckdb
 import pytest
 
 from capture_app.example import COLUMNS
-from tests.unit.training_archive.material import NAME, Row, row, write_database
+from capture_app.files import scratch_directory
+from tests.unit.training_archive.material import NAME, Row, files_below, row, write_database
 from training_archive import repeats
 from training_archive.chunks import Sidecar
 from training_archive.compaction import compact
@@ -142,6 +145,44 @@ def test_repeats_or_none_every_example_is_there(tmp_path: Path, prompts: Iterabl
     chunk, _ = chunk_from(tmp_path, sealed)
 
     assert contents(chunk, "id") == contents(sealed, "id")
+
+
+def test_a_prompt_that_is_everywhere_is_left_where_it_is(tmp_path: Path) -> None:
+    sealed = write_database(tmp_path / "sealed", asked("baaaaaxaaaaaba"))
+
+    chunk, _ = chunk_from(tmp_path, sealed)
+
+    prompts = "".join(str(values[list(COLUMNS).index("prompt_hash")]) for values in contents(chunk, "rowid"))
+    assert prompts == "aaaaaxaaaaaa" + "bb"
+
+
+@pytest.mark.parametrize("folder", ["[a] *", "it's {a,b} %20", "part=7", "line\nbreak", "Übung ☃"])
+def test_repeats_are_found_whatever_the_folder_is_called(tmp_path: Path, folder: str) -> None:
+    sealed = write_database(tmp_path / folder / "sealed", asked("abab"))
+
+    chunk, _ = chunk_from(tmp_path / folder, sealed)
+
+    assert contents(chunk, "id") == contents(sealed, "id")
+
+
+def test_a_compaction_that_is_killed_leaves_nothing_beyond_its_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = write_database(tmp_path / "sealed" / f"{NAME}.duckdb", asked("abab"))
+    before = sealed.read_bytes(), files_below(tmp_path)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(repeats, "_sorted", lambda files: os.kill(os.getpid(), signal.SIGKILL))
+        with scratch_directory(tmp_path) as scratch:
+            compact(sealed, scratch / sealed.name, scratch=scratch)
+    os.waitpid(child, 0)
+    left = {name for name in files_below(tmp_path) - before[1] if name.endswith(".parquet")}
+    with scratch_directory(tmp_path) as scratch:
+        compact(sealed, scratch / sealed.name, scratch=scratch)
+
+    assert left
+    assert (sealed.read_bytes(), files_below(tmp_path)) == (before[0], before[1] | {"tmp"})
 
 
 def test_repeats_beyond_what_is_sorted_at_once_are_parted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

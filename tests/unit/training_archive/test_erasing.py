@@ -51,7 +51,9 @@ def archive(tmp_path: Path) -> Path:
 def without(archive: Path, scratch: Path) -> Callable[..., dict[str, int]]:
     def rewrite(ids: Collection[str], chunks: Collection[int], progress: Progress = silent) -> dict[str, int]:
         names = [list(iter_chunks(archive))[number].chunk for number in chunks]
-        return rewrite_without(archive, ids, names, scratch=scratch, compresslevel=1, progress=progress)
+        return rewrite_without(
+            archive, ids, names, zip_path=archive, scratch=scratch, compresslevel=1, progress=progress
+        )
 
     return rewrite
 
@@ -80,7 +82,9 @@ def test_no_byte_of_them_is_left_in_the_zip(tmp_path: Path, scratch: Path) -> No
     archive = tmp_path / "zip" / "archive.zip"
     [sidecar] = write_archive(archive, [row("a", prompt_text="the secret of Ada"), row("b")])
 
-    rewrite_without(archive, ["a"], [sidecar.chunk], scratch=scratch, compresslevel=1, progress=silent)
+    rewrite_without(
+        archive, ["a"], [sidecar.chunk], zip_path=archive, scratch=scratch, compresslevel=1, progress=silent
+    )
 
     assert not [name for name, content in members_of(archive).items() if b"secret" in content]
 
@@ -123,7 +127,9 @@ def test_other_chunks_are_copied_byte_for_byte(archive: Path, without: Callable[
 def test_chunks_that_the_zip_lacks_leave_it_untouched(archive: Path, scratch: Path) -> None:
     before = archive.read_bytes(), archive.stat().st_ino
 
-    lost = rewrite_without(archive, ["a"], ["another"], scratch=scratch, compresslevel=1, progress=silent)
+    lost = rewrite_without(
+        archive, ["a"], ["another"], zip_path=archive, scratch=scratch, compresslevel=1, progress=silent
+    )
 
     assert lost == {}
     assert (archive.read_bytes(), archive.stat().st_ino) == before

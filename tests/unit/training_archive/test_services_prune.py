@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,16 @@ from training_archive.dated_names import archive_zips, roll_over
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk, ArchivedGeneration
 from training_archive.reader import iter_chunks, iter_examples
-from training_archive.services import archive_training_data, merge_chunks, prune_archive, rebuild_example_index
+from training_archive.removed_chunks import removed_chunks
+from training_archive.services import (
+    archive_status,
+    archive_training_data,
+    merge_chunks,
+    prune_archive,
+    rebuild_example_index,
+)
 from training_archive.services import prune as prune_module
+from training_archive.zip_writer import rewrite_zip
 
 pytestmark = pytest.mark.django_db
 
@@ -290,6 +298,67 @@ def test_a_killed_run_is_finished_by_the_next(mixed: list[str], monkeypatch: pyt
     assert archived() == mixed
     assert indexed() == set(mixed)
     assert set(ArchivedChunk.objects.values_list("name", flat=True)) == {sidecar.chunk for sidecar in iter_chunks()}
+
+
+@pytest.fixture
+def half_removed(mixed: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A pruning was killed when the old chunk had left the index, and not yet the ZIP; the ids of what must stay."""
+    kill(monkeypatch, "rewrite_zip")
+    assert indexed() == set(mixed)
+    assert set(archived()) == {"a", "b", *mixed}
+    return mixed
+
+
+@pytest.mark.usefixtures("half_removed")
+def test_what_a_killed_run_left_behind_is_told_by_the_status(zip_path: Path) -> None:
+    assert archive_status().leaving_chunks == 1
+
+    prune()
+
+    assert archive_status().leaving_chunks == 0
+
+
+@pytest.mark.usefixtures("half_removed")
+def test_what_a_killed_run_left_behind_is_told_by_the_next_archive_run(caplog: pytest.LogCaptureFixture) -> None:
+    archive_training_data()
+
+    assert "killed while it removed 1 chunk from the archive" in caplog.text
+
+
+def test_what_a_killed_run_left_behind_stays_with_the_index_made_anew(half_removed: list[str]) -> None:
+    rebuild_example_index()
+
+    assert indexed() == {"a", "b", *half_removed}
+    assert archive_status().leaving_chunks == 0
+
+
+def test_what_a_killed_run_left_behind_is_merged_with_nothing(half_removed: list[str]) -> None:
+    merge_chunks(this_month=True)
+    prune()
+
+    assert archived() == half_removed
+    assert archive_status().leaving_chunks == 0
+
+
+def test_a_run_killed_once_the_zip_was_rewritten_is_made_good_by_an_archive_run(
+    archive_old: Callable[..., None], monkeypatch: pytest.MonkeyPatch, zip_path: Path
+) -> None:
+    archive_old("a")
+    [old] = iter_chunks()
+
+    def rewrite_and_die(*args: Any, **options: Any) -> None:
+        rewrite_zip(*args, **options)
+        raise Killed
+
+    with monkeypatch.context() as patched, suppress(Killed):
+        patched.setattr(prune_module, "rewrite_zip", rewrite_and_die)
+        prune()
+    archive_training_data()
+
+    assert (removed_chunks(zip_path), archive_status().leaving_chunks) == ({old.chunk}, 0)
+    assert not ArchivedChunk.objects.exists()
+    prune()
+    assert not zip_path.exists()
 
 
 def test_a_chunk_whose_archive_run_was_killed_at_the_end_is_left_to_the_next_run(

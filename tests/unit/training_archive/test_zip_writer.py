@@ -24,7 +24,7 @@ from tests.unit.training_archive.material import (
 )
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import check_member, list_chunks, open_zip, read_sidecar
-from training_archive.zip_writer import NewChunk, append_chunk, remove_unfinished, rewrite_zip
+from training_archive.zip_writer import NewChunk, append_chunk, remove_if_empty, remove_unfinished, rewrite_zip
 
 # --- Appending -------------------------------------------------------------------------------------------------------
 
@@ -269,10 +269,31 @@ def test_a_chunk_may_be_replaced_under_its_own_name(three: Path, tmp_path: Path)
             check_member(opened, member, read_sidecar(opened, member))
 
 
-def test_a_zip_in_which_nothing_is_left_is_removed(archive: Path) -> None:
+def test_a_zip_in_which_nothing_is_left_is_a_zip_until_it_is_removed(archive: Path) -> None:
     rewrite_zip(archive, {OLD_NAME: None}, compresslevel=1)
+    assert members_of(archive) == {}
+
+    remove_if_empty(archive)
 
     assert files_below(archive.parent) == set()
+
+
+def test_an_empty_zip_goes_with_the_link_to_it(archive: Path, tmp_path: Path) -> None:
+    rewrite_zip(archive, {OLD_NAME: None}, compresslevel=1)
+    link = tmp_path / "archive.zip"
+    link.symlink_to(archive)
+
+    remove_if_empty(link)
+
+    assert (link.is_symlink(), archive.exists()) == (False, False)
+
+
+def test_a_zip_in_which_something_is_left_is_not_removed(archive: Path) -> None:
+    before = archive.read_bytes()
+
+    remove_if_empty(archive)
+
+    assert archive.read_bytes() == before
 
 
 def test_a_rewritten_zip_can_be_appended_to_and_unzipped(

@@ -1,5 +1,6 @@
 """Say what is where, from the inbox to the ZIP."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +29,8 @@ class Command(ArchiveCommand):
             "--max-age",
             type=age,
             metavar="AGE",
-            help="exit with status 1 when the last chunk is older than this (90m, 26h, 2d), or there is none",
+            help="exit with status 1 when the youngest chunk in the ZIPs is older than this (90m, 26h, 2d), or there "
+            "is none; so also after an archive run that found nothing new, which makes no chunk",
         )
 
     def call(self, progress: Progress, options: dict[str, Any]) -> ArchiveStatus:
@@ -55,6 +57,7 @@ class Command(ArchiveCommand):
             "chunks": result.chunks,
             "archived_rows": result.rows,
             "pending_erasures": result.pending_erasures,
+            "leaving_chunks": result.leaving_chunks,
             "problem": result.problem,
             "last_chunk_at": result.last_chunk_at,
             "last_chunk_age_seconds": result.last_chunk_age.total_seconds() if result.last_chunk_age else None,
@@ -75,17 +78,13 @@ class Command(ArchiveCommand):
             ("Inbox", inbox),
             ("Live database", f"{counted(capture.live_rows, 'example')}, {human_size(capture.live_bytes)}"),
             ("Sealed files", f"{result.sealed_files:,} waiting to be appended"),
-            ("Quarantine", counted(capture.quarantined, "record")),
-            ("Withheld", counted(capture.withheld, "example")),
+            ("Quarantine", _put_aside(capture.quarantined, "record", "quarantine/")),
+            ("Withheld", _put_aside(capture.withheld, "example", "quarantine/withheld/")),
             ("Archive", f"{chunks}, {human_size(result.zip_size)}{zips}"),
             ("Last chunk", _moment(result.last_chunk_at)),
             ("Last shipped", _moment(result.last_shipped_at) if archive_settings().ship_to else "SHIP_TO is not set"),
             ("ZIP", str(result.zip_path)),
-            *(
-                [("Forgetting", f"{counted(result.pending_erasures, 'request')} not finished; run `manage.py forget`")]
-                if result.pending_erasures
-                else []
-            ),
+            *_unfinished(result),
             *((f"Job {job.name}", _job_line(job)) for job in result.jobs),
         ]
         for label, value in lines:
@@ -101,6 +100,22 @@ class Command(ArchiveCommand):
             raise CommandError("There is no chunk yet, so none is young enough.")
         if found > limit:
             raise CommandError(f"The last chunk is {str(found).partition('.')[0]} old, more than {limit}.")
+
+
+def _put_aside(count: int, what: str, folder: str) -> str:
+    found = counted(count, what)
+    return f"{found} in {folder}, each with the reason; then run `manage.py requeue`" if count else found
+
+
+def _unfinished(result: ArchiveStatus) -> Iterator[tuple[str, str]]:
+    """What runs that were killed have left to do, or runs at work are about to."""
+    if result.pending_erasures:
+        yield "Forgetting", f"{counted(result.pending_erasures, 'request')} not finished; run `manage.py forget`"
+    if result.leaving_chunks:
+        advice = (
+            "run `manage.py prune_archive` or `forget` again, or `rebuild_example_index` to keep what is still there"
+        )
+        yield "Removing", f"{counted(result.leaving_chunks, 'chunk')}, not finished; unless a run is at work, {advice}"
 
 
 def _failures(counts: CaptureCounts) -> str:

@@ -24,7 +24,7 @@ from training_archive.exports.options import (
     ExportReport,
     parse_split,
 )
-from training_archive.exports.registry import unregister_export
+from training_archive.exports.registry import has_registry, unregister_export
 from training_archive.exports.service import export_dataset
 from training_archive.management.archive_command import ArchiveCommand
 
@@ -42,7 +42,6 @@ class Command(ArchiveCommand):
         "evaluation asks, split, and with a manifest that counts what was left out and why. Exit status 1: nothing was "
         "written, and the message says what to do; 75: another export writes there, try again later."
     )
-    requires_migrations_checks = False  # a training host may have no database
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -62,6 +61,9 @@ class Command(ArchiveCommand):
         _add_selection(parser)
         _add_treatment(parser)
         _add_files(parser)
+
+    def needs_tables(self) -> bool:
+        return has_registry()  # a training host may have no database
 
     def call(self, progress: Progress, options: dict[str, Any]) -> ExportReport | Unregistered:
         if options["unregister"] is not None:

@@ -19,8 +19,9 @@ from training_archive.services import ForgetReport, forget
 class Command(ArchiveCommand):
     help = (
         "Erase examples from inbox, live database, every chunk of every ZIP, quarantine, index, blobs and shipped "
-        "copies, and leave a signed receipt that names the exports, training files and models that were made from "
-        "them. Killed or failed at any point, run it again: it finishes. With no option it only finishes what was left."
+        "copies, with all that was said of them, and leave a signed receipt that names the exports, training files and "
+        "models that were made from them. Killed or failed at any point, run it again: it finishes. With no option it "
+        "only finishes what was left."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -63,12 +64,13 @@ class Command(ArchiveCommand):
     def _show(self, receipt: Receipt, path: Path) -> None:
         put_aside = receipt.removed["quarantine"] + receipt.removed["withheld"]
         searched = f"{counted(receipt.searched['chunks'], 'chunk')} in {counted(receipt.searched['zips'], 'ZIP')}"
-        if receipt.examples or put_aside:
+        judgments = receipt.removed.get("judgments", 0)  # a receipt from before there were any names none
+        if receipt.examples or put_aside or judgments:
             self.stdout.write(
                 f"Forgot {counted(receipt.examples, 'example')} ({receipt.kind}, asked for by {receipt.requested_by} "
                 f"at {receipt.requested_at}): {counted(len(receipt.chunks), 'chunk')} rewritten, "
-                f"{counted(put_aside, 'record')} erased from quarantine, {counted(receipt.removed['blobs'], 'blob')} "
-                f"removed. Searched {searched}."
+                f"{counted(put_aside, 'record')} erased from quarantine, {counted(judgments, 'judgment')} erased, "
+                f"{counted(receipt.removed['blobs'], 'blob')} removed. Searched {searched}."
             )
         else:
             self.stdout.write(f"No example matches ({receipt.kind}); nothing had to be erased. Searched {searched}.")

@@ -18,6 +18,7 @@ _SHOWN = 20  # problems on the terminal; --json has more
 
 class Command(ServiceCommand):
     errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError, ArchiveError)
+    tables_of: ClassVar[tuple[str, ...]] = ("capture_app", "training_archive")
 
     help = (
         "Import examples through the same inbox as captured calls, redacted like them, each stored once however often "

@@ -15,6 +15,7 @@ from training_archive.requeue import PLACES, NamedFiles, RequeueReport, requeue
 
 class Command(ServiceCommand):
     errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError, ArchiveError)
+    tables_of: ClassVar[tuple[str, ...]] = ("capture_app", "training_archive")
 
     help = (
         "Take in again what was put aside, where it can be stored by now: records in quarantine, mended where they "

@@ -27,7 +27,7 @@ class Command(ArchiveCommand):
         parser.add_argument(
             "--allow-loss",
             action="store_true",
-            help="let the copy lose chunks that are not here, though nobody merged, pruned or forgot them",
+            help="let the copy lose chunks and blobs that are not here, though nobody merged, pruned or forgot them",
         )
 
     def call(self, progress: Progress, options: dict[str, Any]) -> ShipReport:
@@ -48,6 +48,8 @@ class Command(ArchiveCommand):
             self.stdout.write(f"Deleted {name} there.")
         if result.damaged_blobs:
             self.stdout.write(f"{counted(len(result.damaged_blobs), 'blob')} gone or damaged here, not shipped.")
+        if result.missing_blobs:
+            self.stdout.write(f"{counted(result.missing_blobs, 'blob')} missing here; the copy keeps what it has.")
         if not result.zips:
             self.stdout.write("There is no archive here.")
         self.stdout.write(

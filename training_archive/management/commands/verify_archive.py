@@ -20,6 +20,8 @@ class Command(ArchiveCommand):
         "0 when there was nothing to repair or everything was saved, 1 when something could not be."
     )
 
+    requires_migrations_checks = False  # a training host may have no database
+
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(

@@ -13,8 +13,9 @@ from training_archive.archive_set import read_sidecars
 from training_archive.chunks import PREFIX
 from training_archive.compaction import compact
 from training_archive.reader import iter_examples
-from training_archive.removed_chunks import names_of, note_removed_chunks
-from training_archive.zip_writer import append_chunk
+from training_archive.removed_blobs import note_removed_blobs
+from training_archive.removed_chunks import removing
+from training_archive.zip_writer import append_chunk, rewrite_zip
 
 MANIFEST = "llm_training_dataset.manifest.json"
 ACTIVE = "llm_training_dataset.zip"
@@ -32,9 +33,10 @@ def add_chunk(zip_path: Path, number: int, ids: Iterable[str], **values: Any) ->
 
 
 def prune(zip_path: Path) -> None:
-    """Remove the ZIP on purpose, and note that, as pruning does."""
-    note_removed_chunks({name for sidecar in read_sidecars(zip_path) for name in names_of(sidecar)})
-    zip_path.unlink()
+    """Remove all chunks of the ZIP on purpose, and so the ZIP, as pruning does."""
+    sidecars = read_sidecars(zip_path)
+    with removing(zip_path.with_name(ACTIVE), zip_path, sidecars):
+        rewrite_zip(zip_path, dict.fromkeys(sidecar.chunk for sidecar in sidecars), compresslevel=1)
 
 
 def add_blob(data_dir: Path, content: bytes) -> str:
@@ -42,6 +44,17 @@ def add_blob(data_dir: Path, content: bytes) -> str:
     blob = Blob(hashlib.sha256(content).hexdigest(), "image/png", content)
     store_blobs(data_dir, [blob])
     return str(blob_path(data_dir, blob.sha256).relative_to(data_dir))
+
+
+def remove_blob(data_dir: Path, name: str) -> None:
+    """Remove a blob on purpose, as a sweep does."""
+    (data_dir / name).unlink()
+    note_removed_blobs(data_dir, [Path(name).name])
+
+
+def remove_all_blobs(data_dir: Path) -> None:
+    for name in blobs_in(data_dir):
+        remove_blob(data_dir, name)
 
 
 def manifest_in(folder: Path) -> dict[str, Any]:
@@ -59,7 +72,7 @@ def zips_in(folder: Path) -> dict[str, bytes]:
 
 def blobs_in(folder: Path) -> dict[str, bytes]:
     """By their path below the folder."""
-    found = (path for path in (folder / "blobs").rglob("*") if path.is_file())
+    found = (path for path in folder.glob("blobs/??/*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 

@@ -22,6 +22,7 @@ from tests.unit.training_archive.shipping.material import (
     flip_byte,
     manifest_in,
     prune,
+    remove_all_blobs,
     zips_in,
 )
 from training_archive.shipping.downloads import Downloads
@@ -139,7 +140,7 @@ def test_a_zip_out_of_which_somebody_was_forgotten_is_replaced(fetch: Fetch, hos
 def test_a_forgotten_blob_is_removed_and_the_host_keeps_its_own(fetch: Fetch, host: Path, data_dir: Path) -> None:
     own = add_blob(host, b"captured here")
     fetch()
-    shutil.rmtree(data_dir / "blobs")
+    remove_all_blobs(data_dir)
     ship_archive()
 
     assert fetch().blobs_removed == 1
@@ -456,7 +457,7 @@ def test_a_blob_that_a_killed_fetch_brought_is_removed_when_it_is_forgotten(
         patch.setattr(Downloads, "download", die)
         fetch()
     assert len(blobs_in(host)) == 1
-    shutil.rmtree(data_dir / "blobs")
+    remove_all_blobs(data_dir)
     ship_archive()
 
     fetch()

@@ -1,6 +1,8 @@
 """Chunks leave the copies only when they were merged, pruned or forgotten, or when somebody says so."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.unit.training_archive.conftest import Killed
 from tests.unit.training_archive.material import rewrite_member
 from tests.unit.training_archive.shipping.material import (
     ACTIVE,
@@ -19,8 +22,9 @@ from tests.unit.training_archive.shipping.material import (
     prune,
     zips_in,
 )
+from training_archive.archive_set import read_sidecars
 from training_archive.chunks import PREFIX
-from training_archive.removed_chunks import note_removed_chunks, removed_chunks
+from training_archive.removed_chunks import leaving_chunks, removed_chunks, removing, settle_removals
 from training_archive.services.merge import merge_chunks
 from training_archive.services.prune import prune_archive
 from training_archive.shipping.exceptions import ManifestRefused, ShippingError
@@ -116,12 +120,11 @@ def test_what_prune_archive_removes_leaves_the_copies(data_dir: Path, fetch: Fet
 @pytest.mark.usefixtures("shipped")
 def test_what_was_noted_is_forgotten_once_it_is_shipped(data_dir: Path, elsewhere: Path) -> None:
     prune(data_dir / DATED)
-    note_removed_chunks([f"{PREFIX}0001"])  # a run that is at work will remove it
-    assert removed_chunks() == {f"{PREFIX}0000", f"{PREFIX}0001"}
+    assert removed_chunks(data_dir / ACTIVE) == {f"{PREFIX}0000"}
 
     ship_archive()
 
-    assert removed_chunks() == {f"{PREFIX}0001"}
+    assert removed_chunks(data_dir / ACTIVE) == set()
     assert manifest_in(elsewhere)["gone"] == [f"{PREFIX}0000"]
 
 
@@ -132,11 +135,41 @@ def test_a_ship_that_fails_keeps_what_was_noted(data_dir: Path, elsewhere: Path)
 
     with pytest.raises(ShippingError, match="1 chunk of the copy"):
         ship_archive()
-    assert removed_chunks() == {f"{PREFIX}0000"}
+    assert removed_chunks(data_dir / ACTIVE) == {f"{PREFIX}0000"}
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_chunk_whose_removal_was_killed_stays_in_the_copy(data_dir: Path, elsewhere: Path) -> None:
+    zip_path, dated, before = data_dir / ACTIVE, data_dir / DATED, zips_in(elsewhere)
+    with suppress(Killed), removing(zip_path, dated, read_sidecars(dated)):
+        raise Killed
+    away = move_away(data_dir)
+
+    with pytest.raises(ShippingError, match="2 chunks of the copy"):
+        ship_archive()
+    bring_back(away, data_dir)
+    ship_archive()
+
+    assert zips_in(elsewhere) == before
+    assert leaving_chunks(zip_path) == {f"{PREFIX}0000"}
+
+
+@pytest.mark.usefixtures("shipped")
+def test_what_was_removed_from_a_copy_of_the_archive_stays_in_the_shipped_one(
+    data_dir: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "a copy"
+    copy.mkdir()
+    shutil.copy(data_dir / DATED, copy)
+    prune(copy / DATED)
+    move_away(data_dir)
+
+    with pytest.raises(ShippingError, match="2 chunks of the copy"):
+        ship_archive()
 
 
 def test_chunks_may_be_merged_again_and_again_and_then_pruned(
-    append: Append, zip_path: Path, elsewhere: Path, fetch: Fetch, host: Path
+    append: Append, zip_path: Path, data_dir: Path, elsewhere: Path, fetch: Fetch, host: Path
 ) -> None:
     append("a")
     append("b")
@@ -155,7 +188,7 @@ def test_chunks_may_be_merged_again_and_again_and_then_pruned(
     ship_archive()
     fetch()
 
-    assert (zips_in(elsewhere), zips_in(host), removed_chunks()) == ({}, {}, set())
+    assert (zips_in(elsewhere), zips_in(host), removed_chunks(data_dir / ACTIVE)) == ({}, {}, set())
 
 
 def test_chunks_that_were_merged_and_pruned_between_two_ships_are_followed(
@@ -169,6 +202,18 @@ def test_chunks_that_were_merged_and_pruned_between_two_ships_are_followed(
 
     assert ship_archive().deleted == [ACTIVE]
     assert zips_in(elsewhere) == {}
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_chunk_that_came_back_before_a_ship_is_not_lost_with_its_disk(data_dir: Path, zip_path: Path) -> None:
+    content = (data_dir / DATED).read_bytes()
+    prune(data_dir / DATED)
+    (data_dir / DATED).write_bytes(content)
+    settle_removals(zip_path, {path: read_sidecars(path) for path in data_dir.glob("*.zip")})
+    move_away(data_dir)
+
+    with pytest.raises(ShippingError, match="2 chunks of the copy"):
+        ship_archive()
 
 
 @pytest.mark.usefixtures("shipped")

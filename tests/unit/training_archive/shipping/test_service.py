@@ -1,6 +1,7 @@
 """What a ship puts into a storage, in which order, and what it takes away."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.unit.training_archive.shipping.material import (
     flip_byte,
     manifest_in,
     prune,
+    remove_blob,
     zips_in,
 )
 from training_archive.exceptions import ArchiveDamaged
@@ -172,7 +174,7 @@ def test_a_blob_that_was_forgotten_here_is_deleted_there(append: Append, data_di
     append("a")
     forgotten, kept = add_blob(data_dir, b"a face"), add_blob(data_dir, b"a tree")
     ship_archive()
-    (data_dir / forgotten).unlink()
+    remove_blob(data_dir, forgotten)
 
     assert ship_archive().blobs_deleted == 1
     assert set(blobs_in(elsewhere)) == {kept}
@@ -183,12 +185,102 @@ def test_the_last_blob_can_be_forgotten_too(append: Append, data_dir: Path, else
     append("a")
     forgotten = add_blob(data_dir, b"a face")
     ship_archive()
-    (data_dir / forgotten).unlink()
+    remove_blob(data_dir, forgotten)
 
     ship_archive()
 
     assert blobs_in(elsewhere) == {}
     assert manifest_in(elsewhere)["blobs"] == {"count": 0, "bytes": 0, "listing": None}
+
+
+def unmount_blobs(data_dir: Path) -> Path:
+    """Where they are now."""
+    return (data_dir / "blobs").rename(data_dir.with_name("unmounted"))
+
+
+def test_blobs_whose_disk_is_not_mounted_stay_in_the_copy(
+    append: Append, data_dir: Path, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    append("a")
+    for content in (b"a face", b"a tree"):
+        add_blob(data_dir, content)
+    ship_archive()
+    before, manifest = blobs_in(elsewhere), manifest_in(elsewhere)["blobs"]
+    away = unmount_blobs(data_dir)
+    new = add_blob(data_dir, b"captured meanwhile")
+
+    report = ship_archive()
+
+    assert (report.blobs, report.missing_blobs, report.blobs_deleted) == (3, 2, 0)
+    assert blobs_in(elsewhere) == {**before, new: b"captured meanwhile"}
+    assert "2 blobs of the copy are not here" in caplog.text
+    shutil.rmtree(data_dir / "blobs")
+    away.rename(data_dir / "blobs")
+    add_blob(data_dir, b"captured meanwhile")
+    assert ship_archive().missing_blobs == 0
+    assert manifest["count"] + 1 == manifest_in(elsewhere)["blobs"]["count"]
+
+
+def test_a_blob_that_was_removed_while_others_are_missing_is_deleted_there(
+    append: Append, data_dir: Path, elsewhere: Path
+) -> None:
+    append("a")
+    removed, lost = add_blob(data_dir, b"a face"), add_blob(data_dir, b"a tree")
+    ship_archive()
+    remove_blob(data_dir, removed)
+    (data_dir / lost).unlink()
+
+    assert ship_archive().blobs_deleted == 1
+    assert set(blobs_in(elsewhere)) == {lost}
+
+
+def test_missing_blobs_go_there_too_when_that_is_meant(append: Append, data_dir: Path, elsewhere: Path) -> None:
+    append("a")
+    add_blob(data_dir, b"a face")
+    ship_archive()
+    unmount_blobs(data_dir)
+
+    assert ship_archive(allow_loss=True).blobs_deleted == 1
+    assert blobs_in(elsewhere) == {}
+
+
+def test_a_blob_that_was_removed_and_stored_again_and_lost_stays(
+    append: Append, data_dir: Path, elsewhere: Path
+) -> None:
+    append("a")
+    blob = add_blob(data_dir, b"a face")
+    ship_archive()
+    remove_blob(data_dir, blob)
+    ship_archive()
+    add_blob(data_dir, b"a face")
+    ship_archive()
+    (data_dir / blob).unlink()
+
+    assert ship_archive().missing_blobs == 1
+    assert set(blobs_in(elsewhere)) == {blob}
+
+
+def test_what_was_told_of_removed_blobs_is_noted_no_more(append: Append, data_dir: Path) -> None:
+    append("a")
+    remove_blob(data_dir, add_blob(data_dir, b"never shipped"))
+
+    ship_archive()
+
+    assert not (data_dir / "blobs" / ".removed.txt").exists()
+
+
+def test_a_ship_that_fails_keeps_what_was_noted_of_blobs(
+    monkeypatch: pytest.MonkeyPatch, append: Append, data_dir: Path, elsewhere: Path
+) -> None:
+    append("a")
+    blob = add_blob(data_dir, b"a face")
+    ship_archive()
+    remove_blob(data_dir, blob)
+    append("b")
+    killed_ship(monkeypatch, "put", 1)
+
+    assert ship_archive().blobs_deleted == 1
+    assert blobs_in(elsewhere) == {}
 
 
 def test_a_damaged_blob_does_not_replace_the_good_copy(append: Append, data_dir: Path, elsewhere: Path) -> None:
@@ -327,7 +419,7 @@ def test_a_ship_killed_anywhere_leaves_a_set_without_holes_and_is_finished_by_th
     shipped = {chunk for file in manifest_in(elsewhere)["files"] for chunk in file["chunks"]}
     roll()
     append("c")
-    (data_dir / forgotten).unlink()
+    remove_blob(data_dir, forgotten)
     prune(zip_path.with_name("llm_training_dataset-20200101.zip"))
 
     killed_ship(monkeypatch, method, call)
@@ -354,7 +446,7 @@ def test_what_a_killed_ship_had_sent_is_deleted_when_it_is_gone_here(
     killed_ship(monkeypatch, "put", 2)  # the manifest that names the dated ZIP
     assert (elsewhere / DATED).exists()
     prune(dated)
-    (data_dir / blob).unlink()
+    remove_blob(data_dir, blob)
 
     ship_archive()
 
@@ -369,7 +461,7 @@ def test_a_blob_that_was_forgotten_after_a_killed_ship_leaves_nothing(
     blob = add_blob(data_dir, b"a face")
     killed_ship(monkeypatch, "_publish", 2)  # after the listing that announces it
     assert [content for name, content in blobs_in(elsewhere).items() if name.endswith(".part")] == [b"a face"]
-    (data_dir / blob).unlink()
+    remove_blob(data_dir, blob)
 
     ship_archive()
 

@@ -1,0 +1,118 @@
+"""Ways through the examples that cost the same at any size of the index: along an index, from place to place.
+
+`newest` goes by time. `sample` goes by `prompt_hash`, which is as good as random, from a place that the seed names,
+around to that place again. It visits each prompt once: a health check that was asked a thousand times is one example.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from capture_app.models import ExampleIndex
+
+STRETCHES: Final = (1_000, 9_000, 20_000)  # examples looked at in one request, stretch by stretch
+
+Examples = QuerySet[ExampleIndex]
+Bound = Callable[[ExampleIndex], Q]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A direction through the examples."""
+
+    parts: tuple[Q, ...]  # what lies ahead; one part after the other
+    order: tuple[str, ...]
+    beyond: Bound  # what lies behind an example, without it
+    until: Bound  # what lies before an example, with it
+
+
+def newest(place: ExampleIndex | None = None, *, back: bool = False) -> Way:
+    """By time, the newest first; or back to them."""
+    beyond, until = (_later, _not_later) if back else (_earlier, _not_earlier)
+    parts = (Q() if place is None else beyond(place),)
+    return Way(parts, ("created_at", "id") if back else ("-created_at", "-id"), beyond, until)
+
+
+def sample(seed: int, place: ExampleIndex | None = None, *, back: bool = False) -> Way:
+    """In a random order that is the same for the same seed."""
+    pivot = hashlib.sha256(str(seed).encode()).hexdigest()
+    if back:
+        parts, order = _parts_behind(pivot, place), ("-prompt_hash", "id")  # of one prompt, again the first
+        return Way(parts, order, _smaller_hash, lambda example: Q(prompt_hash__gte=example.prompt_hash))
+    parts, order = _parts_ahead(pivot, place), ("prompt_hash", "id")
+    return Way(parts, order, _larger_hash, lambda example: Q(prompt_hash__lte=example.prompt_hash))
+
+
+def look(
+    way: Way, examples: Examples, condition: Q, *, limit: int, stretches: Sequence[int] = STRETCHES
+) -> tuple[list[ExampleIndex], ExampleIndex | None]:
+    """The first `limit` examples on the way that meet the condition, and where the look ended before the way did.
+
+    The way leads over all of `examples`, so what restricts them must have an index together with the order. Without
+    `stretches` the database is asked for everything at once.
+    """
+    for part in way.parts:
+        found, end = _look_through(way, examples.filter(part).order_by(*way.order), condition, limit, stretches)
+        if found or end:
+            return found, end
+    return [], None
+
+
+def _look_through(
+    way: Way, rest: Examples, condition: Q, limit: int, stretches: Sequence[int]
+) -> tuple[list[ExampleIndex], ExampleIndex | None]:
+    end = None
+    for length in stretches:
+        end = rest[length - 1 : length].first()
+        stretch = rest.filter(way.until(end)) if end else rest
+        found = list(stretch.filter(condition)[:limit])
+        if found or end is None:
+            return found, None
+        rest = rest.filter(way.beyond(end))
+    return ([], end) if stretches else (list(rest.filter(condition)[:limit]), None)
+
+
+# The first half of each names a range that an index serves; the second half parts what is equal in time.
+def _earlier(place: ExampleIndex) -> Q:
+    return Q(created_at__lte=place.created_at) & (Q(created_at__lt=place.created_at) | Q(id__lt=place.pk))
+
+
+def _not_earlier(place: ExampleIndex) -> Q:
+    return Q(created_at__gte=place.created_at) & (Q(created_at__gt=place.created_at) | Q(id__gte=place.pk))
+
+
+def _later(place: ExampleIndex) -> Q:
+    return Q(created_at__gte=place.created_at) & (Q(created_at__gt=place.created_at) | Q(id__gt=place.pk))
+
+
+def _not_later(place: ExampleIndex) -> Q:
+    return Q(created_at__lte=place.created_at) & (Q(created_at__lt=place.created_at) | Q(id__lte=place.pk))
+
+
+def _larger_hash(place: ExampleIndex) -> Q:
+    return Q(prompt_hash__gt=place.prompt_hash)
+
+
+def _smaller_hash(place: ExampleIndex) -> Q:
+    return Q(prompt_hash__lt=place.prompt_hash)
+
+
+def _parts_ahead(pivot: str, place: ExampleIndex | None) -> tuple[Q, ...]:
+    to_the_end, around = Q(prompt_hash__gte=pivot), Q(prompt_hash__lt=pivot)
+    if place is None:
+        return to_the_end, around
+    if place.prompt_hash >= pivot:
+        return _larger_hash(place), around
+    return (_larger_hash(place) & around,)
+
+
+def _parts_behind(pivot: str, place: ExampleIndex | None) -> tuple[Q, ...]:
+    to_the_start = Q(prompt_hash__gte=pivot)
+    if place is None:
+        return ()
+    if place.prompt_hash >= pivot:
+        return (_smaller_hash(place) & to_the_start,)
+    return _smaller_hash(place), to_the_start

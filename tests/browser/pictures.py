@@ -1,0 +1,118 @@
+"""`python -m tests.browser.pictures [NAME ...]`: each page of the console as it looks, into docs/pictures/console/.
+
+A site is filled with the demo's calls, archived and judged. Then every page is photographed: light, dark, on a phone. A
+page that does not answer is told at the end, and the command fails.
+"""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.site import Site, migrated_database, serve_site
+from tests.browser.watching import DESK, LOOKS, chromium, log_in
+from tests.conftest import find_program
+from tests.integration.conftest import ROOT
+
+FOLDER: Final = ROOT / "docs" / "pictures" / "console"
+MOST_BYTES: Final = 150_000
+_COLOURS: Final = (128, 64, 32, 16)  # of a palette; fewer when the file would be too large
+
+_EXAMPLES = "capture_app/exampleindex/"
+
+# By name, the address below the admin; {example} is the id of a captured example.
+PAGES: Final = {
+    "dashboard": "",
+    "examples": _EXAMPLES,
+    "example": _EXAMPLES + "{example}/page/",
+    "review": _EXAMPLES + "review/",
+    "export": _EXAMPLES + "actions/export/?id={example}",
+    "tag": _EXAMPLES + "actions/tag/?id={example}",
+    "forget": _EXAMPLES + "actions/forget/?id={example}",
+    "replay": _EXAMPLES + "actions/replay/?id={example}",
+    "runs": "training_archive/archiverun/",
+    "routes": "training_archive/archiverun/routes/",
+    "trail": "console/auditevent/",
+}
+
+_JUDGE = """
+import sys
+import django
+django.setup()
+from capture_app import record_feedback
+from capture_app.judgments import save_review, set_tags
+for number, example in enumerate(sys.argv[1:]):
+    save_review(example, by="bert", verdict="bad" if number % 3 == 0 else "good")
+    record_feedback(example, score=(number % 5) / 4, label="thumbs", comment="from a reader")
+    set_tags([example], add=["checked"], by="bert")
+save_review(sys.argv[1], by="bert", correction="A shorter answer, which names what the code is for.")
+"""
+
+
+def main(names: list[str]) -> None:
+    unknown = set(names) - PAGES.keys()
+    if unknown:
+        raise SystemExit(f"No such page: {', '.join(sorted(unknown))}. There are {', '.join(PAGES)}.")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    program = find_program("chromium")
+    with (
+        filled_site() as (site, example),
+        sync_playwright() as playwright,
+        chromium(playwright, program) as browser,
+        browser.new_context(viewport=DESK) as context,
+    ):
+        page = log_in(context, site, "anna")
+        missing = [name for name in names or PAGES if not photograph(page, site, name, example)]
+    if missing:
+        raise SystemExit(f"There was no picture to take of: {', '.join(missing)}.")
+
+
+@contextmanager
+def filled_site() -> Iterator[tuple[Site, str]]:
+    """A site with archived, judged and fresh examples, and the id of a corrected one."""
+    with TemporaryDirectory(prefix="gleaner-pictures-") as name:
+        folder = Path(name)
+        (folder / "migrated").mkdir()
+        (folder / "site").mkdir()
+        with serve_site(folder / "site", migrated_database(folder / "migrated")) as site:
+            site.add_user("anna", "*")
+            ids = site.capture(60)
+            site.manage("archive_training_data")
+            site.run(_JUDGE, *ids[:12])
+            site.capture(25)
+            yield site, ids[0]
+
+
+def photograph(page: Page, site: Site, name: str, example: str) -> bool:
+    """Write the three pictures of a page; False when it does not answer."""
+    answer = page.goto(site.admin + PAGES[name].format(example=example))
+    if answer is None or not answer.ok:
+        return False
+    for look in LOOKS:
+        look.put_on(page)
+        path = FOLDER / f"{name}-{look.name}.png"
+        path.write_bytes(small_png(page.screenshot()))
+        print(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes", flush=True)
+    return True
+
+
+def small_png(picture: bytes) -> bytes:
+    """The picture in as many colours as MOST_BYTES allow."""
+    image, smallest = Image.open(io.BytesIO(picture)).convert("RGB"), picture
+    for colours in _COLOURS:
+        output = io.BytesIO()
+        image.quantize(colours, dither=Image.Dither.NONE).save(output, "PNG", optimize=True)
+        smallest = output.getvalue()
+        if len(smallest) <= MOST_BYTES:
+            break
+    return smallest
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""The site as a user has it: gunicorn on a free port, with data and a database of its own, and a worker when asked."""
+
+import os
+import shutil
+import sqlite3
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from tests.integration.conftest import FOREIGN, ROOT, Project
+from tests.integration.servers import free_port, running, wait_until
+
+PASSWORD = "only-for-tests"
+_DATABASE = "django.sqlite3"
+
+# `rights` are codenames of the console's permissions; "*" makes a superuser.
+_ADD_USER = """
+import sys
+import django
+django.setup()
+from django.contrib.auth.models import Permission, User
+name, password, *rights = sys.argv[1:]
+user = User.objects.create_user(name, password=password, is_staff=True, is_superuser=rights == ["*"])
+user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+"""
+
+_CAPTURE = """
+import sys
+import django
+django.setup()
+from capture_app import call_llm
+from demo.prompts import requests_from
+requests, count, name = requests_from(None), int(sys.argv[1]), sys.argv[2]
+for request in (requests * (1 + count // len(requests)))[:count]:
+    answer = call_llm(messages=request.messages, task=name or request.task, training_metadata=request.metadata)
+    print(answer.example_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A project that is served."""
+
+    project: Project
+    url: str
+    log: Path
+
+    @property
+    def admin(self) -> str:
+        return f"{self.url}/admin/"
+
+    def add_user(self, name: str, *rights: str) -> None:
+        """A member of staff, whose password is PASSWORD."""
+        self.run(_ADD_USER, name, PASSWORD, *rights)
+
+    def capture(self, count: int, *, task: str = "") -> list[str]:
+        """Ask the offline provider, about this project's own text, and drain; the ids, oldest first."""
+        ids = self.run(_CAPTURE, str(count), task).split()
+        self.manage("drain_captures")
+        return ids
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command to its end; what it printed."""
+        done = self.project.manage(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the site's database has, by SQL."""
+        with closing(sqlite3.connect(self.log.with_name(_DATABASE))) as connection:
+            return connection.execute(query).fetchall()
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a program of Python to its end; what it printed."""
+        done = self.project.run("-c", program, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def migrated_database(folder: Path) -> Path:
+    """An SQLite file with all tables and no rows, to be copied for each site."""
+    project = _project(folder)
+    done = project.manage("migrate", "--verbosity=0")
+    assert done.returncode == 0, done.stderr
+    return folder / _DATABASE
+
+
+@contextmanager
+def serve_site(folder: Path, database: Path) -> Iterator[Site]:
+    """Serve a copy of `database` and an empty data directory, both in `folder`."""
+    shutil.copy(database, folder / _DATABASE)
+    port, log = free_port(), folder / "web.log"
+    project = _project(folder, PORT=str(port), WEB_CONCURRENCY="2")
+    site = Site(project, f"http://127.0.0.1:{port}", log)
+    web = ["gunicorn", "--config", "python:project_settings.gunicorn_conf", "project_settings.wsgi"]
+    with _program(web, project.environment, log):
+        wait_until(lambda: _answers(site), log)
+        yield site
+
+
+@contextmanager
+def work(site: Site) -> Iterator[None]:
+    """A Celery worker for the site."""
+    log = site.log.with_name("worker.log")
+    worker = ["celery", "--quiet", "--app", "project_settings", "worker", "--without-gossip", "--without-mingle"]
+    with _program(worker, site.project.environment, log):
+        wait_until(lambda: "ready." in log.read_text(), log)
+        yield
+
+
+def _project(folder: Path, **variables: str) -> Project:
+    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    own = {
+        "DJANGO_SETTINGS_MODULE": "project_settings.settings",
+        "TRAINING_DATA_DIR": str(folder / "backups"),
+        "DATABASE_URL": f"sqlite:///{folder / _DATABASE}",
+        "SECRET_KEY": "only-for-tests",
+    }
+    return Project(folder / "backups", {**inherited, **own, **variables})
+
+
+@contextmanager
+def _program(module: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", *module]
+    with log.open("wb") as output, running(command, cwd=ROOT, env=environment, stdout=output, stderr=output):
+        yield
+
+
+def _answers(site: Site) -> bool:
+    try:
+        with urllib.request.urlopen(f"{site.admin}login/") as response:
+            return bool(response.status == 200)
+    except (URLError, ConnectionError):
+        return False

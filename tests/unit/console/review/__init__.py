@@ -1,0 +1,1 @@
+"""Tests of console.review, one module for each of its own."""
