@@ -26,10 +26,10 @@ _LONGEST: Final = 0.3  # seconds, of 95 in 100 requests
 _METHOD = f"""\
 {{rows:,}} examples in the index, one in 100 reviewed, one in 50 with feedback, one in 200 tagged; the newest
 {{night:,}} of them are archived in one chunk, from which the page of an example reads. {TEXT} Each page is asked for
-{{times}} times, after two times that do not count, in one fresh process for each database, by Django's test client: from the
-request through all middleware to the last byte, without a network, as a superuser who may see everything. What is asked
-for changes from request to request where it can. PostgreSQL runs on the same machine, with its own defaults and without
-fsync; SQLite is set up as the stand-alone project has it. The database's statistics are fresh."""
+{{times}} times, after two times that do not count, in one fresh process for each database, by Django's test client:
+from the request through all middleware to the last byte, without a network, as a superuser who may see everything. What
+is asked for changes from request to request where it can. PostgreSQL runs on the same machine, with its own defaults
+and without fsync; SQLite is set up as the stand-alone project has it. The database's statistics are fresh."""
 
 Seconds = Mapping[str, Mapping[str, list[float]]]  # database -> page -> of each request
 

@@ -18,7 +18,7 @@ from console.examples import wanted as asked
 from console.examples.wanted import Wanted
 from training_archive.models import ArchivedChunk, ArchivedGeneration
 
-FEW: Final = 5_000  # examples that can be sorted for one page
+FEW: Final = 2_000  # examples that can be sorted for one page
 MIDDLE: Final = 0.5  # what people rate lower is low: a verdict counts 0 or 1
 
 Judgments = QuerySet[Any]

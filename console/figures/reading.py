@@ -128,8 +128,8 @@ class _Source:
 
     def tallies(self, scope: _Scope) -> Iterator[tuple[date, Key, Tally]]:
         rows = self._stored(scope).values_list("day", "grouping", "task", "model_name", *STORED_FIELDS)
-        for day, grouping, task, model, *sums, latencies in rows:
-            yield day, (grouping, task, model), Tally(*sums, latencies=from_text(latencies))
+        for day, grouping, task, model, *facts in rows:
+            yield day, (grouping, task, model), _tally(*facts)
         yield from self._newest(scope)
 
     def ranking(self, by: By) -> list[str]:
@@ -139,7 +139,7 @@ class _Source:
         found = Counter(dict(rows.order_by("-number", by.value)[:SUGGESTED]))
         for _, key, tally in self._newest(scope):
             found[by.name_in(key)] += tally.examples
-        return [name for name, _ in found.most_common(SUGGESTED)]
+        return sorted(found, key=lambda name: (-found[name], name))[:SUGGESTED]
 
     def each(self, by: By) -> _Scope:
         """Each task, or each model, within what was selected."""
@@ -156,6 +156,10 @@ class _Source:
     def _newest(self, scope: _Scope) -> Iterator[tuple[date, Key, Tally]]:
         for day, tallies in self.newest.days.items():
             yield from ((day, key, tally) for key, tally in tallies.items() if scope.has(key))
+
+
+def _tally(examples: int, input_tokens: int, output_tokens: int, cost_usd: float, priced: int, latencies: str) -> Tally:
+    return Tally(examples, input_tokens, output_tokens, cost_usd, priced, from_text(latencies))
 
 
 def read_figures(selection: Selection) -> Figures:
@@ -205,7 +209,7 @@ def _series(source: _Source, by: By, names: Sequence[str], days: Mapping[date, T
     for day, key, tally in source.tallies(source.each(by).with_names(by, names)):
         found[by.name_in(key)][day] = tally
     series = [Series(name, each, total(each.values())) for name, each in found.items()]
-    series.sort(key=lambda each: -each.sum.examples)
+    series.sort(key=lambda each: (-each.sum.examples, each.name))
     rest = whole.without((each.sum for each in series), latencies=True)
     return [*series, Series(None, _others(series, days), rest)] if rest.examples > 0 else series
 

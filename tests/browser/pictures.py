@@ -15,6 +15,7 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser.pages import PAGES, fill
 from tests.browser.site import Site, migrated_database, serve_site
 from tests.browser.watching import DESK, LOOKS, chromium, log_in
 from tests.conftest import find_program
@@ -23,36 +24,6 @@ from tests.integration.conftest import ROOT
 FOLDER: Final = ROOT / "docs" / "pictures" / "console"
 MOST_BYTES: Final = 150_000
 _COLOURS: Final = (128, 64, 32, 16)  # of a palette; fewer when the file would be too large
-
-_EXAMPLES = "capture_app/exampleindex/"
-
-# By name, the address below the admin; {example} is the id of a captured example.
-PAGES: Final = {
-    "dashboard": "",
-    "examples": _EXAMPLES,
-    "example": _EXAMPLES + "{example}/page/",
-    "review": _EXAMPLES + "review/",
-    "export": _EXAMPLES + "actions/export/?id={example}",
-    "tag": _EXAMPLES + "actions/tag/?id={example}",
-    "forget": _EXAMPLES + "actions/forget/?id={example}",
-    "replay": _EXAMPLES + "actions/replay/?id={example}",
-    "runs": "training_archive/archiverun/",
-    "routes": "training_archive/archiverun/routes/",
-    "trail": "console/auditevent/",
-}
-
-_JUDGE = """
-import sys
-import django
-django.setup()
-from capture_app import record_feedback
-from capture_app.judgments import save_review, set_tags
-for number, example in enumerate(sys.argv[1:]):
-    save_review(example, by="bert", verdict="bad" if number % 3 == 0 else "good")
-    record_feedback(example, score=(number % 5) / 4, label="thumbs", comment="from a reader")
-    set_tags([example], add=["checked"], by="bert")
-save_review(sys.argv[1], by="bert", correction="A shorter answer, which names what the code is for.")
-"""
 
 
 def main(names: list[str]) -> None:
@@ -75,18 +46,14 @@ def main(names: list[str]) -> None:
 
 @contextmanager
 def filled_site() -> Iterator[tuple[Site, str]]:
-    """A site with archived, judged and fresh examples, and the id of a corrected one."""
+    """A site to photograph, and the id of an example on it."""
     with TemporaryDirectory(prefix="gleaner-pictures-") as name:
         folder = Path(name)
         (folder / "migrated").mkdir()
         (folder / "site").mkdir()
         with serve_site(folder / "site", migrated_database(folder / "migrated")) as site:
             site.add_user("anna", "*")
-            ids = site.capture(60)
-            site.manage("archive_training_data")
-            site.run(_JUDGE, *ids[:12])
-            site.capture(25)
-            yield site, ids[0]
+            yield site, fill(site)
 
 
 def photograph(page: Page, site: Site, name: str, example: str) -> bool:

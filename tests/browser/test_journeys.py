@@ -18,7 +18,6 @@ SECONDS = 60_000  # milliseconds that a worker may take
 def open_newest(site: Site, page: Page) -> None:
     """From the list of examples to the page of the first one."""
     page.goto(f"{site.admin}capture_app/exampleindex/")
-    axe(page)
     page.locator("#result_list tbody tr").first.locator("th a").click()
     axe(page)
 
@@ -29,6 +28,7 @@ def test_browse_open_correct_and_export(site: Site, visit: Visit, tmp_path: Path
     open_newest(site, page)
 
     page.get_by_role("link", name="Review").click()
+    expect(page.get_by_role("heading", name="Review")).to_be_visible()
     page.keyboard.press("c")
     page.get_by_label("What the answer should have been").fill(CORRECTION)
     with page.expect_navigation():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.site import Site
 from tests.browser.watching import LOOKS, Watch, axe, is_wider_than_its_window, log_in
@@ -103,8 +103,13 @@ def test_what_was_typed_is_not_left_behind_without_a_question(site: Site, visit:
     (example, _) = site.capture(2)
     page = visit(REVIEW)
     open_queue(site, page)
-    asked = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
     here = at(page)
 
     page.get_by_label("Comment").fill("not saved yet")

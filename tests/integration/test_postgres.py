@@ -23,7 +23,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 client = Client(SERVER_NAME="localhost")
 client.force_login(User.objects.create_superuser("boss"))
-for page in ("capture_app/exampleindex/", "capture_app/exampleindex/?q=Question", "training_archive/archivedchunk/",
+for page in ("", "capture_app/exampleindex/", "capture_app/exampleindex/?q=Question", "training_archive/archivedchunk/",
              "django_celery_beat/periodictask/"):
     print(client.get("/admin/" + page).status_code)
 """
@@ -70,6 +70,7 @@ def test_the_admin_shows_the_examples_and_the_schedule(project: Project) -> None
     project.capture(3)
     project.manage("archive_training_data")
 
+    project.manage("refresh_figures")
     pages = project.run("-c", BROWSE)
 
-    assert pages.stdout.split() == ["200"] * 4, pages.stderr
+    assert pages.stdout.split() == ["200"] * 5, pages.stderr

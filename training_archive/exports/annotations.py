@@ -38,7 +38,7 @@ _ALL_TAGS: Final = (
 # Only what was said goes over the example's own: RFC 7386 takes a key out whose value is null.
 _SAID_NOW: Final = {
     RATING: ("j.rating", "j.rating"),
-    CORRECTION: ("c.correction", "c.correction"),
+    CORRECTION: ("j.correction", "j.correction"),
     TAGS: ("j.tags", _ALL_TAGS),
 }
 _PATCHES: Final = ", ".join(
@@ -79,14 +79,20 @@ def bring_judgments(workspace: Workspace) -> None:
 
 
 def annotated(workspace: Workspace, table: str) -> str:
-    """SQL for the examples in `table`, each with all that is said of it in its metadata."""
+    """SQL for the examples in `table`, each with all that is said of it in its metadata. Good until the next call."""
     if not count_rows(workspace.connection, f"{ALIAS}.judged"):
         return table
-    merged = f"CASE WHEN j.id IS NULL THEN e.metadata ELSE json_merge_patch(e.metadata, {_PATCHES}) END"
-    return (
-        f"(SELECT e.* REPLACE ({merged} AS metadata) FROM {table} AS e "
-        f"LEFT JOIN {ALIAS}.judged AS j ON j.id = e.id LEFT JOIN {ALIAS}.corrections AS c ON c.rowid = j.row)"
+    # What the joins have to hold in memory is said of this table's examples, and not of all.
+    workspace.execute(
+        f"CREATE OR REPLACE TABLE {ALIAS}.here AS FROM {ALIAS}.judged WHERE id IN (SELECT id FROM {table})"
     )
+    workspace.execute(
+        f"CREATE OR REPLACE TABLE {ALIAS}.said AS SELECT here.id, rating, tags, correction FROM {ALIAS}.here "
+        f"LEFT JOIN (SELECT rowid AS row, correction FROM {ALIAS}.corrections "
+        f"WHERE rowid IN (SELECT row FROM {ALIAS}.here)) USING (row)"
+    )
+    merged = f"CASE WHEN j.id IS NULL THEN e.metadata ELSE json_merge_patch(e.metadata, {_PATCHES}) END"
+    return f"(SELECT e.* REPLACE ({merged} AS metadata) FROM {table} AS e LEFT JOIN {ALIAS}.said AS j ON j.id = e.id)"
 
 
 def _copy_ratings(workspace: Workspace) -> None:

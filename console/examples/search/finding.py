@@ -7,7 +7,7 @@ from console.examples.search.entries import enter_newest
 from console.examples.search.schema import ENTRIES, WORDS, database, has_words
 from console.examples.search.words import for_fts5, for_tsquery, has_parted_words, terms_of
 
-MOST: Final = 5_000  # examples that a search gives
+MOST: Final = 2_000  # examples that a search gives
 
 _QUERIES: Final = {
     "sqlite": (

@@ -32,7 +32,7 @@ def due(scheduler: DatabaseScheduler) -> set[str]:
 
 
 def test_migrate_puts_the_whole_schedule_into_the_database() -> None:
-    assert {each.name: each.task for each in PeriodicTask.objects.all()} == {
+    assert {each.name: each.task for each in PeriodicTask.objects.filter(name__in=BEAT_SCHEDULE)} == {
         name: each["task"] for name, each in BEAT_SCHEDULE.items()
     }
 
@@ -56,7 +56,7 @@ def test_what_an_administrator_changed_survives_migrate_and_a_start_of_beat(app:
 
     assert entry("check-freshness").enabled is False
     assert str(entry("drain-captures").interval) == "every 5 minutes"
-    assert PeriodicTask.objects.count() == len(BEAT_SCHEDULE)
+    assert PeriodicTask.objects.filter(name__in=BEAT_SCHEDULE).count() == len(BEAT_SCHEDULE)
 
 
 def test_an_entry_that_was_deleted_comes_back_with_the_next_migrate() -> None:

@@ -18,7 +18,7 @@ def reader(client: Client) -> Client:
 def page(reader: Client) -> Callable[..., str]:
     """The admin's first page, as that reader sees it."""
 
-    def get(**query: object) -> str:
+    def get(**query: str | int) -> str:
         answer = reader.get(reverse("admin:index"), query)
         assert answer.status_code == 200
         return answer.content.decode()

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django_celery_beat.models import PeriodicTask
 
 from capture_app import call_llm
@@ -144,13 +144,13 @@ def test_a_schedule_that_is_disabled_is_told() -> None:
     assert (cards()["Next archive run"].figure, cards()["Next archive run"].state) == ("none", State.WARNING)
 
 
-def test_without_a_schedule_in_the_database_the_next_run_is_not_known(settings: django_settings) -> None:
+def test_without_a_schedule_in_the_database_the_next_run_is_not_known(settings: Any) -> None:
     settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != "django_celery_beat"]
 
     assert cards()["Next archive run"].state is State.UNKNOWN
 
 
-def test_the_copy_of_the_archive_is_told(settings: django_settings) -> None:
+def test_the_copy_of_the_archive_is_told(settings: Any) -> None:
     settings.TRAINING_ARCHIVE = {"SHIP_TO": "default"}
     assert cards()["Copy of the archive"].figure == "never"
 

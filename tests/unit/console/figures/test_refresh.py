@@ -73,7 +73,7 @@ def assert_right() -> None:
             assert by_sql(day, grouping) == by_figures(day, grouping)
 
 
-ROWS = st.builds(
+ROWS: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     days=st.sampled_from([0, 1, 2, 6]),
     task=st.sampled_from(["a", "b", "", "<b>", "ż\u202e"]),
@@ -151,7 +151,7 @@ def test_as_many_rows_of_other_times_are_noticed() -> None:
     index_some(2, created_at=days_ago(1))
     index_some(created_at=days_ago(2))
     refresh_figures()
-    ExampleIndex.objects.filter(id=ExampleIndex.objects.order_by("created_at").last().id).delete()
+    ExampleIndex.objects.latest("created_at").delete()
     index_some(task="another", created_at=days_ago(1) + timedelta(minutes=7))
 
     refresh_figures()
