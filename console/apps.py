@@ -11,6 +11,8 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from console import checks  # noqa: F401  (registers them)
+
         post_migrate.connect(_install_search, sender=self, dispatch_uid="console.search")
         if apps.is_installed("django_celery_beat"):
             post_migrate.connect(_install_schedule, sender=self, dispatch_uid="console.schedule")

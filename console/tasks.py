@@ -6,6 +6,7 @@ from celery import shared_task
 
 from capture_app.exceptions import JobBusy
 from console.actions import tasks as actions  # noqa: F401  (Celery looks for tasks here only)
+from console.examples import tasks as examples  # noqa: F401  (as above)
 from console.figures.refresh import refresh_figures as refresh
 
 logger = logging.getLogger("console")

@@ -7,6 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, router, transaction
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
+from console.examples.schedule import SEARCH_SCHEDULE
 from console.figures.schedule import FIGURES_SCHEDULE
 
 logger = logging.getLogger("console")
@@ -18,7 +19,7 @@ def install_schedule(*, using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
         return
     try:
         with transaction.atomic(using=using):
-            for name, entry in FIGURES_SCHEDULE.items():
+            for name, entry in {**FIGURES_SCHEDULE, **SEARCH_SCHEDULE}.items():
                 _install(name, **entry)
     except DatabaseError as error:  # only some apps were migrated
         logger.warning("The schedule is not in the database yet (%s). `manage.py migrate` puts it there.", error)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from capture_app.models import ExampleIndex
 
@@ -52,19 +53,23 @@ def look(
     """The first `limit` examples on the way that meet the condition, and where the look ended before the way did.
 
     The way leads over all of `examples`, so what restricts them must have an index together with the order. Without
-    `stretches` the database is asked for everything at once.
+    `stretches` the database finds all that meet the condition, and sorts them.
     """
     for part in way.parts:
-        found, end = _look_through(way, examples.filter(part).order_by(*way.order), condition, limit, stretches)
+        rest = examples.filter(part)
+        if stretches:
+            found, end = _walk(way, rest, condition, limit, stretches)
+        else:
+            found, end = _sort(way, rest, condition, limit), None
         if found or end:
             return found, end
     return [], None
 
 
-def _look_through(
+def _walk(
     way: Way, rest: Examples, condition: Q, limit: int, stretches: Sequence[int]
 ) -> tuple[list[ExampleIndex], ExampleIndex | None]:
-    end = None
+    rest, end = rest.order_by(*way.order), None
     for length in stretches:
         end = rest[length - 1 : length].first()
         stretch = rest.filter(way.until(end)) if end else rest
@@ -72,7 +77,14 @@ def _look_through(
         if found or end is None:
             return found, None
         rest = rest.filter(way.beyond(end))
-    return ([], end) if stretches else (list(rest.filter(condition)[:limit]), None)
+    return [], end
+
+
+def _sort(way: Way, rest: Examples, condition: Q, limit: int) -> list[ExampleIndex]:
+    # COALESCE keeps the database from walking along the order's index for examples that are few and may be far away.
+    values = {name: Coalesce(F(name.removeprefix("-")), F(name.removeprefix("-"))) for name in way.order}
+    order = [value.desc() if name.startswith("-") else value.asc() for name, value in values.items()]
+    return list(rest.filter(condition).order_by(*order)[:limit])
 
 
 # The first half of each names a range that an index serves; the second half parts what is equal in time.

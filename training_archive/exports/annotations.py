@@ -38,7 +38,7 @@ _ALL_TAGS: Final = (
 # Only what was said goes over the example's own: RFC 7386 takes a key out whose value is null.
 _SAID_NOW: Final = {
     RATING: ("j.rating", "j.rating"),
-    CORRECTION: ("j.correction", "j.correction"),
+    CORRECTION: ("c.correction", "c.correction"),
     TAGS: ("j.tags", _ALL_TAGS),
 }
 _PATCHES: Final = ", ".join(
@@ -82,17 +82,19 @@ def annotated(workspace: Workspace, table: str) -> str:
     """SQL for the examples in `table`, each with all that is said of it in its metadata. Good until the next call."""
     if not count_rows(workspace.connection, f"{ALIAS}.judged"):
         return table
-    # What the joins have to hold in memory is said of this table's examples, and not of all.
+    # In steps, so that none holds more of the long texts in memory than it needs.
     workspace.execute(
         f"CREATE OR REPLACE TABLE {ALIAS}.here AS FROM {ALIAS}.judged WHERE id IN (SELECT id FROM {table})"
     )
     workspace.execute(
-        f"CREATE OR REPLACE TABLE {ALIAS}.said AS SELECT here.id, rating, tags, correction FROM {ALIAS}.here "
-        f"LEFT JOIN (SELECT rowid AS row, correction FROM {ALIAS}.corrections "
-        f"WHERE rowid IN (SELECT row FROM {ALIAS}.here)) USING (row)"
+        f"CREATE OR REPLACE TABLE {ALIAS}.said AS SELECT j.id, json_merge_patch(e.metadata, {_PATCHES}) AS metadata "
+        f"FROM {ALIAS}.here AS j JOIN {table} AS e ON e.id = j.id LEFT JOIN (SELECT rowid AS row, correction "
+        f"FROM {ALIAS}.corrections WHERE rowid IN (SELECT row FROM {ALIAS}.here)) AS c ON c.row = j.row"
     )
-    merged = f"CASE WHEN j.id IS NULL THEN e.metadata ELSE json_merge_patch(e.metadata, {_PATCHES}) END"
-    return f"(SELECT e.* REPLACE ({merged} AS metadata) FROM {table} AS e LEFT JOIN {ALIAS}.said AS j ON j.id = e.id)"
+    return (
+        "(SELECT e.* REPLACE (CASE WHEN j.id IS NULL THEN e.metadata ELSE j.metadata END AS metadata) "
+        f"FROM {table} AS e LEFT JOIN {ALIAS}.said AS j ON j.id = e.id)"
+    )
 
 
 def _copy_ratings(workspace: Workspace) -> None:

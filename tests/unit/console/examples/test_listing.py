@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from capture_app.models import ExampleIndex, ExampleTag, Feedback, Review
 from console.examples import listing as module
 from console.examples.listing import Listing, Page
+from console.examples.places import Place
 from console.examples.search.entries import enter_examples
 from console.examples.wanted import read
 from tests.unit.console.examples.conftest import NOON, Make
@@ -214,7 +215,7 @@ def test_a_full_page_does_not_say_that_it_ended(make_example: Make) -> None:
 )
 def test_an_index_leads(make_example: Make, text: str, index: str) -> None:
     place = make_example()
-    wanted, _, _ = read(QueryDict(f"{text}&after={module.Place.of(place).token}"), may_read=True)
+    wanted, _, _ = read(QueryDict(f"{text}&after={Place.of(place).token}"), may_read=True)
     with CaptureQueriesContext(connection) as queries:
         Listing(wanted, may_read=True).page()
     [walk] = [each["sql"] for each in queries if "LIMIT 51" in each["sql"]]
