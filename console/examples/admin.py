@@ -36,6 +36,7 @@ admin.site.unregister(ExampleIndex)  # the plain list that capture_app offers on
 @admin.register(ExampleIndex)
 class ExampleAdmin(PickedActions, ReadOnlyAdmin):
     list_display = (TIME, "task_and_model", "tokens", "cost", "latency", "judgment", "rating", "where")
+    change_list_template = "console/examples/list.html"
     list_per_page = PAGE
     search_fields = ("id",)  # so that there is a box; what it finds is not Django's to say
     sortable_by = (TIME,)

@@ -2,6 +2,7 @@
 
 Tables, all in a file that is removed afterwards, so that memory stays bounded however many examples there are:
 
+    judged, corrections                           what people said of examples in Django's database; see annotations
     sources   number, name                        where examples were taken from
     examples  the fifteen columns, source, facts  all that pass the filters; an id may come from several sources
     keys      row, id, ...                        each id once, without its text; `row` is examples' rowid

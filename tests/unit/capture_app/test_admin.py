@@ -1,4 +1,4 @@
-"""Captured examples in the admin: to look at, and nothing else."""
+"""Captured examples in the admin as capture_app has it on its own: to look at, and nothing else."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -8,7 +8,7 @@ from django.urls import reverse
 from capture_app.services import drain_captures
 from tests.unit.capture_app.captured import example, spool
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.unit.capture_app.plain_admin")]
 
 LIST = "admin:capture_app_exampleindex_changelist"
 DETAIL = "admin:capture_app_exampleindex_change"
@@ -64,9 +64,9 @@ def test_the_page_of_an_example_shows_its_figures(admin_client: Client) -> None:
         assert text in html
 
 
-@pytest.mark.parametrize("path", [reverse(LIST), reverse(DETAIL, args=["e-2"])], ids=["list", "detail"])
-def test_what_a_model_wrote_is_shown_and_not_run(admin_client: Client, path: str) -> None:
-    html = page(admin_client, path)
+@pytest.mark.parametrize(("name", "arguments"), [(LIST, []), (DETAIL, ["e-2"])], ids=["list", "detail"])
+def test_what_a_model_wrote_is_shown_and_not_run(admin_client: Client, name: str, arguments: list[str]) -> None:
+    html = page(admin_client, reverse(name, args=arguments))
 
     assert "<script>alert(1)</script>" not in html
     assert "<b>bold</b>" not in html

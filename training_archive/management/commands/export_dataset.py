@@ -112,11 +112,12 @@ def _add_selection(parser: CommandParser) -> None:
     group.add_argument("--provider", action="append", default=[], help="as --task, by provider")
     group.add_argument("--since", type=_moment, metavar="TIME", help="2026-01-31, or a time with its zone; included")
     group.add_argument("--until", type=_moment, metavar="TIME", help="as --since; not included")
-    group.add_argument("--tag", action="append", default=[], help="among metadata.tags; all that are given must be")
+    group.add_argument("--tag", action="append", default=[], help="among its tags; all that are given must be")
     group.add_argument(
         "--min-rating",
         type=float,
-        help="of metadata.rating; what is not rated is left out. In a preference format the better answer needs it",
+        help="of the verdict (good 1, bad 0), the newest feedback's score, or metadata.rating; what is not rated is "
+        "left out. In a preference format the better answer needs it",
     )
 
 
