@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
 from capture_app.models import ExampleIndex
@@ -35,7 +35,7 @@ admin.site.unregister(ExampleIndex)  # the plain list that capture_app offers on
 
 @admin.register(ExampleIndex)
 class ExampleAdmin(PickedActions, ReadOnlyAdmin):
-    list_display = (TIME, "task_and_model", "tokens", "cost", "latency", "judgment", "rating", "where")
+    list_display = (TIME, "task_and_model", "spent", "judgment", "where")
     change_list_template = "console/examples/list.html"
     list_per_page = PAGE
     search_fields = ("id",)  # so that there is a box; what it finds is not Django's to say
@@ -93,42 +93,34 @@ class ExampleAdmin(PickedActions, ReadOnlyAdmin):
 
     @admin.display(description="task, model")
     def task_and_model(self, example: ExampleIndex) -> str:
-        return _two_lines(_name(example.task), _name(example.model_name))
+        return _lines(_name(example.task), _name(example.model_name))
 
-    @admin.display(description="tokens in / out")
-    def tokens(self, example: ExampleIndex) -> str:
-        return f"{_figure(example.input_tokens)} / {_figure(example.output_tokens)}"
-
-    @admin.display(description="cost (USD)")
-    def cost(self, example: ExampleIndex) -> str:
-        return _NOT_KNOWN if example.cost_usd is None else f"{example.cost_usd:,.6f}"
-
-    @admin.display(description="latency (ms)")
-    def latency(self, example: ExampleIndex) -> str:
-        return _figure(example.latency_ms)
+    @admin.display(description="tokens in / out, cost, latency")
+    def spent(self, example: ExampleIndex) -> str:
+        cost = _NOT_KNOWN if example.cost_usd is None else f"${example.cost_usd:,.6f}"
+        latency = _NOT_KNOWN if example.latency_ms is None else f"{example.latency_ms:,} ms"
+        return _lines(f"{_figure(example.input_tokens)} / {_figure(example.output_tokens)}", cost, latency)
 
     @admin.display(description="where")
     def where(self, example: ExampleIndex) -> str:
         return _name(_facts(example).place)
 
-    @admin.display(description="review")
+    @admin.display(description="review, rating")
     def judgment(self, example: ExampleIndex) -> str:
         facts = _facts(example)
         said = [_VERDICTS.get(facts.verdict, facts.verdict), "corrected" if facts.is_corrected else ""]
-        return ", ".join(filter(None, said)) or _NOT_KNOWN
-
-    @admin.display(description="rating")
-    def rating(self, example: ExampleIndex) -> str:
-        score = _facts(example).score
-        return _NOT_KNOWN if score is None else f"{score:g}"
+        rating = "" if facts.score is None else f"rated {facts.score:g}"
+        return _lines(*filter(None, [*said, rating])) or _NOT_KNOWN
 
     @admin.display(description="prompt, response")
     def words(self, example: ExampleIndex) -> str:
-        return _two_lines(_cell(example.prompt_preview), _cell(example.response_preview))
+        return _lines(_cell(example.prompt_preview), _cell(example.response_preview))
 
 
-def _two_lines(first: str, second: str) -> str:
-    return format_html('<div dir="auto">{}</div><div dir="auto" class="examples-second">{}</div>', first, second)
+def _lines(first: str = "", *others: str) -> str:
+    """Each in a line of its own, the first one in front of the eye; "" for none."""
+    rest = format_html_join("", '<div dir="auto" class="examples-second">{}</div>', ((each,) for each in others))
+    return format_html('<div dir="auto">{}</div>{}', first, rest) if first else ""
 
 
 def _facts(example: ExampleIndex) -> Any:
