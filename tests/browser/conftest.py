@@ -17,7 +17,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated_database(tmp_path_factory.mktemp("migrated"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while Playwright runs, Django takes this thread for an event loop's
 def browser() -> Iterator[Browser]:
     """Headless Chromium; without it the test is skipped, or fails when REQUIRE_ALL is set."""
     program = find_program("chromium")
