@@ -17,7 +17,8 @@ import pytest
 from tests.integration.conftest import FOREIGN, ROOT
 from tests.integration.servers import running, wait_until
 
-PACKAGES = ("capture_app", "training_archive")
+REQUIRED = ("capture_app", "training_archive")
+PACKAGES = (*REQUIRED, "console")
 
 # As the chapter "First steps with Django" of Celery's documentation has it.
 CELERY_APP = """
@@ -201,7 +202,7 @@ def test_a_fresh_project_captures_drains_and_archives(
     project: FreshProject, celery_log: Path, site_packages: Path
 ) -> None:
     assert "no issues" in project.run("manage.py", "check")
-    assert project.run("manage.py", "makemigrations", "--check", "--dry-run", *PACKAGES).startswith("No changes")
+    assert project.run("manage.py", "makemigrations", "--check", "--dry-run", *REQUIRED).startswith("No changes")
 
     ids, health, installed = project.run("-c", VISIT).splitlines()
     assert (health, Path(installed).parent.parent) == ("200", site_packages)
