@@ -61,8 +61,8 @@ def _observe(server: ScriptedServer, use: Use, client: Any, replies: Sequence[Re
     answers: list[Any] = []
     try:
         for each in use(client):
-            answers.append(shown(each))  # noqa: PERF401  (what came before an error counts)  (what came before an error counts too)
-    except Exception as error:
+            answers.append(shown(each))  # noqa: PERF401  (what came before an error counts)
+    except Exception as error:  # whatever it is, both ways must raise it
         answers.append(shown_error(error))
     return Observed(answers, [_shown_request(seen) for seen in server.seen])
 
@@ -73,7 +73,7 @@ async def _aobserve(server: ScriptedServer, use: AsyncUse, client: Any, replies:
     try:
         async for each in use(client):
             answers.append(shown(each))  # noqa: PERF401  (what came before an error counts)
-    except Exception as error:
+    except Exception as error:  # whatever it is, both ways must raise it
         answers.append(shown_error(error))
     return Observed(answers, [_shown_request(seen) for seen in server.seen])
 

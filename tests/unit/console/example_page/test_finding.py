@@ -52,7 +52,7 @@ def test_a_live_example_is_found(row: ExampleIndex) -> None:
     assert answer(row) == (LIVE, "12 EUR")
 
 
-def test_a_sealed_example_is_found(row: ExampleIndex, interrupted_run: Callable[..., None]) -> None:  # noqa: F811
+def test_a_sealed_example_is_found(row: ExampleIndex, interrupted_run: Callable[..., None]) -> None:  # noqa: F811  (a fixture that is imported)
     interrupted_run("compressing the chunk")
 
     assert answer(row) == (SEALED, "12 EUR")
@@ -111,7 +111,7 @@ def test_a_pruned_example_is_not_known(archived: ExampleIndex) -> None:
 
 def test_a_live_database_that_is_held_for_long_is_said_to_be(
     row: ExampleIndex,
-    lock_elsewhere: Callable[[Path], AbstractContextManager[None]],  # noqa: F811
+    lock_elsewhere: Callable[[Path], AbstractContextManager[None]],  # noqa: F811  (a fixture that is imported)
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(finding, "_LOCK_SECONDS", 0.05)

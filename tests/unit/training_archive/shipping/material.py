@@ -4,10 +4,14 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from capture_app.blobs import Blob, blob_path, store_blobs
+from tests.unit.training_archive.conftest import Killed
 from tests.unit.training_archive.material import row, write_database
 from training_archive.archive_set import read_sidecars
 from training_archive.chunks import PREFIX
@@ -15,6 +19,8 @@ from training_archive.compaction import compact
 from training_archive.reader import iter_examples
 from training_archive.removed_blobs import note_removed_blobs
 from training_archive.removed_chunks import removing
+from training_archive.shipping.service import ship_archive
+from training_archive.shipping.stores.folder import FolderStore
 from training_archive.zip_writer import append_chunk, rewrite_zip
 
 MANIFEST = "llm_training_dataset.manifest.json"
@@ -85,3 +91,20 @@ def flip_byte(path: Path, position: int) -> None:
     content = bytearray(path.read_bytes())
     content[position] ^= 0xFF
     path.write_bytes(content)
+
+
+def killed_ship(monkeypatch: pytest.MonkeyPatch, method: str, call: int) -> None:
+    """Ship, and die instead of the store's n-th call of that method."""
+    calls = 0
+    real = getattr(FolderStore, method)
+
+    def die(self: FolderStore, *args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise Killed
+        return real(self, *args, **options)
+
+    with monkeypatch.context() as patch, suppress(Killed):
+        patch.setattr(FolderStore, method, die)
+        ship_archive()
