@@ -9,11 +9,11 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import Error as DatabaseError
 from django.db import IntegrityError, router, transaction
@@ -42,6 +42,8 @@ _STEP_CHARACTERS: Final = 200
 
 State, Kind = ArchiveRun.State, ArchiveRun.Kind
 _ACTIVE: Final = (State.QUEUED, State.RUNNING)
+
+T = TypeVar("T")
 
 logger = logging.getLogger("training_archive")
 
@@ -184,12 +186,10 @@ class Recording:
         if self._row is None:
             return
         self._set(bytes_before=_size(self._zip_path))
-        with _unhindered():
-            settle_lost_runs()
+        _unhindered(settle_lost_runs)
         if run_id is None:
             self._write()
-            with _unhindered():
-                _delete_oldest()
+            _unhindered(_delete_oldest)
         else:
             self._take(self._row, run_id)
         self._hold()
@@ -208,10 +208,8 @@ class Recording:
         row.pk, row._state.adding = run_id, False
         queued = ArchiveRun.objects.filter(pk=run_id, kind=row.kind, state=State.QUEUED)
         values = ("state", "started_at", "seen_at", "host", "process", "bytes_before")
-        taken: list[int] = []  # nothing when the database is away, which stops no run
-        with _unhindered():
-            taken.append(queued.update(**{name: getattr(row, name) for name in values}))
-        if taken == [0]:
+        taken = _unhindered(lambda: queued.update(**{name: getattr(row, name) for name in values}))
+        if taken == 0:  # None when the database is away, which stops no run
             raise RunNotWaiting(
                 f"Run {run_id} is not queued any more: it was cancelled, or another worker took it. Nothing was done."
             )
@@ -225,13 +223,7 @@ class Recording:
         if row is None:
             return
         self._set(seen_at=datetime.now(UTC), steps=self._steps.facts(), log=self.log.text())
-        was_written, self._is_written = self._is_written, False
-        with _unhindered(quietly=not was_written):
-            if row._state.adding:
-                row.save(force_insert=True)
-            else:
-                ArchiveRun.objects.filter(pk=row.pk).update(**{name: getattr(row, name) for name in _WRITTEN})
-            self._is_written = True
+        self._is_written = _unhindered(lambda: _save(row), quietly=not self._is_written) is not None
 
     def _hold(self) -> None:
         if self._row is None or self._row.pk is None:
@@ -307,15 +299,22 @@ def _new_row(kind: ArchiveRun.Kind, by: str) -> ArchiveRun:
     )
 
 
-@contextmanager
-def _unhindered(*, quietly: bool = False) -> Iterator[None]:
-    """Whatever Django's database refuses inside is not done, and said in the log."""
+def _save(row: ArchiveRun) -> int:
+    if row._state.adding:
+        row.save(force_insert=True)
+        return 1
+    return ArchiveRun.objects.filter(pk=row.pk).update(**{name: getattr(row, name) for name in _WRITTEN})
+
+
+def _unhindered(write: Callable[[], T], *, quietly: bool = False) -> T | None:
+    """What the write returns; None, and a word in the log, where Django's database refuses it or is away."""
     try:
         with transaction.atomic(using=_database()):
-            yield
+            return write()
     except DatabaseError as error:
         level = logging.DEBUG if quietly else logging.WARNING
         logger.log(level, "The run over the archive could not be recorded (%s). It goes on.", describe(error))
+        return None
 
 
 def _database() -> str:

@@ -1,22 +1,18 @@
 """The site as a user has it: gunicorn on a free port, with data and a database of its own, and a worker when asked."""
 
-import os
 import shutil
-import sqlite3
-import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-from tests.integration.conftest import FOREIGN, ROOT, Project
-from tests.integration.servers import free_port, running, wait_until
+from tests.integration.conftest import DATABASE, Project, project_in
+from tests.integration.servers import free_port, wait_until
 
 PASSWORD = "only-for-tests"
-_DATABASE = "django.sqlite3"
 
 # `rights` are codenames of the console's permissions; "*" makes a superuser.
 _ADD_USER = """
@@ -72,8 +68,7 @@ class Site:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the site's database has, by SQL."""
-        with closing(sqlite3.connect(self.log.with_name(_DATABASE))) as connection:
-            return connection.execute(query).fetchall()
+        return self.project.rows(query)
 
     def run(self, program: str, *arguments: str) -> str:
         """Run a program of Python to its end; what it printed."""
@@ -84,21 +79,20 @@ class Site:
 
 def migrated_database(folder: Path) -> Path:
     """An SQLite file with all tables and no rows, to be copied for each site."""
-    project = _project(folder)
-    done = project.manage("migrate", "--verbosity=0")
+    done = project_in(folder).manage("migrate", "--verbosity=0")
     assert done.returncode == 0, done.stderr
-    return folder / _DATABASE
+    return folder / DATABASE
 
 
 @contextmanager
 def serve_site(folder: Path, database: Path) -> Iterator[Site]:
     """Serve a copy of `database` and an empty data directory, both in `folder`."""
-    shutil.copy(database, folder / _DATABASE)
+    shutil.copy(database, folder / DATABASE)
     port, log = free_port(), folder / "web.log"
-    project = _project(folder, PORT=str(port), WEB_CONCURRENCY="2")
+    project = project_in(folder, PORT=str(port), WEB_CONCURRENCY="2")
     site = Site(project, f"http://127.0.0.1:{port}", log)
     web = ["gunicorn", "--config", "python:project_settings.gunicorn_conf", "project_settings.wsgi"]
-    with _program(web, project.environment, log):
+    with project.running(log, *web):
         wait_until(lambda: _answers(site), log)
         yield site
 
@@ -108,26 +102,8 @@ def work(site: Site) -> Iterator[None]:
     """A Celery worker for the site."""
     log = site.log.with_name("worker.log")
     worker = ["celery", "--quiet", "--app", "project_settings", "worker", "--without-gossip", "--without-mingle"]
-    with _program(worker, site.project.environment, log):
+    with site.project.running(log, *worker):
         wait_until(lambda: "ready." in log.read_text(), log)
-        yield
-
-
-def _project(folder: Path, **variables: str) -> Project:
-    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    own = {
-        "DJANGO_SETTINGS_MODULE": "project_settings.settings",
-        "TRAINING_DATA_DIR": str(folder / "backups"),
-        "DATABASE_URL": f"sqlite:///{folder / _DATABASE}",
-        "SECRET_KEY": "only-for-tests",
-    }
-    return Project(folder / "backups", {**inherited, **own, **variables})
-
-
-@contextmanager
-def _program(module: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", *module]
-    with log.open("wb") as output, running(command, cwd=ROOT, env=environment, stdout=output, stderr=output):
         yield
 
 

@@ -27,8 +27,8 @@ def test_browse_open_correct_and_export(site: Site, visit: Visit, tmp_path: Path
     page = visit("review_examples", "export_examples")
     open_newest(site, page)
 
-    page.get_by_role("link", name="Review").click()
-    expect(page.get_by_role("heading", name="Review")).to_be_visible()
+    with page.expect_navigation():  # until it is loaded, its script too: keys mean nothing before
+        page.get_by_role("link", name="Review").click()
     page.keyboard.press("c")
     page.get_by_label("What the answer should have been").fill(CORRECTION)
     with page.expect_navigation():

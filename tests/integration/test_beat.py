@@ -1,11 +1,10 @@
 """A real worker with a beat, on the schedule in the database."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.conftest import ROOT, Project
-from tests.integration.servers import running, wait_until
+from tests.integration.conftest import Project
+from tests.integration.servers import wait_until
 from training_archive.reader import iter_examples
 
 # The hour is on the other side of the clock, where the scheduler of django-celery-beat does not look.
@@ -26,11 +25,7 @@ def test_a_missed_archive_run_is_caught_up_at_start(make_project: Callable[..., 
     missed = project.run("-c", MISSED)
     assert missed.returncode == 0, missed.stderr
 
-    command = [sys.executable, "-m", "celery", "--app", "project_settings", "worker", "--beat"]
-    with (
-        log.open("wb") as output,
-        running(command, cwd=ROOT, env=project.environment, stdout=output, stderr=output),
-    ):
+    with project.running(log, "celery", "--app", "project_settings", "worker", "--beat"):
         wait_until(project.zip_path.exists, log)
 
     assert sorted(example["id"] for example in iter_examples()) == ids

@@ -1,13 +1,12 @@
 """A real Celery worker, on a folder and on Redis: what was captured reaches the archive."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import ROOT, Project
-from tests.integration.servers import running, wait_until
+from tests.integration.conftest import Project
+from tests.integration.servers import wait_until
 from training_archive.reader import iter_examples
 
 SEND = """
@@ -28,11 +27,7 @@ def project(request: pytest.FixtureRequest, make_project: Callable[..., Project]
 def worker_log(project: Project, tmp_path: Path) -> Iterator[Path]:
     """A worker that runs during the test; what it logs."""
     log = tmp_path / "worker.log"
-    command = [sys.executable, "-m", "celery", "--app", "project_settings", "worker", "--concurrency", "1"]
-    with (
-        log.open("wb") as output,
-        running(command, cwd=ROOT, env=project.environment, stdout=output, stderr=output) as worker,
-    ):
+    with project.running(log, "celery", "--app", "project_settings", "worker", "--concurrency", "1") as worker:
         yield log
     assert worker.returncode == 0, log.read_text()
 

@@ -1,7 +1,6 @@
 """Gleaner installed as a package into a project that was made a minute ago, as the README says it."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.conftest import FOREIGN, ROOT
+from tests.integration.conftest import ROOT, clean_environment
 from tests.integration.servers import running, wait_until
 
 REQUIRED = ("capture_app", "training_archive")
@@ -152,8 +151,7 @@ def project(request: pytest.FixtureRequest, site_packages: Path, tmp_path: Path)
     """`django-admin startproject shop`, the README's settings, and a Celery app, on either database."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    inherited = {name: value for name, value in os.environ.items() if name not in (*FOREIGN, "PYTHONPATH")}
-    environment = {**inherited, "PYTHONPATH": str(site_packages), "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    environment = {**clean_environment(), "PYTHONPATH": str(site_packages), "DJANGO_SETTINGS_MODULE": "shop.settings"}
     found = FreshProject(folder, environment)
     found.run("-m", "django", "startproject", "shop", ".", "--settings", "")
     settings = readme_block("# settings.py") + OWN_SETTINGS

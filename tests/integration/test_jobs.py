@@ -1,13 +1,11 @@
 """Two runs of one job in two real processes: the second is refused, and nothing is lost by it."""
 
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
-from tests.integration.conftest import ROOT, Project
+from tests.integration.conftest import ARCHIVE, Project
 
 BUSY = 75
 
@@ -22,17 +20,6 @@ def pause(*stage):
     sys.stdin.read()
 drain_captures_alone(progress=pause)
 """
-ARCHIVE = """
-import sys
-import django
-django.setup()
-from training_archive.services import archive_training_data
-def pause(stage, done, total):
-    if stage == "compacting":
-        print("at work", flush=True)
-        sys.stdin.read()
-archive_training_data(progress=pause)
-"""
 TASK = """
 import django
 django.setup()
@@ -46,23 +33,6 @@ def project(make_project: Callable[..., Project]) -> Project:
     return make_project()
 
 
-@contextmanager
-def at_work(project: Project, script: str) -> Iterator[None]:
-    with subprocess.Popen(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=project.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"at work\n"
-        yield
-        process.communicate()
-    assert process.returncode == 0
-
-
 def run_task(project: Project, app: str, task: str) -> subprocess.CompletedProcess[str]:
     return project.run("-c", TASK.format(app=app, task=task))
 
@@ -70,13 +40,13 @@ def run_task(project: Project, app: str, task: str) -> subprocess.CompletedProce
 def test_a_drain_beside_a_drain_is_refused(project: Project) -> None:
     project.capture(3)
 
-    with at_work(project, DRAIN):
+    with project.at_work(DRAIN) as first:
         project.capture(2)
         command = project.manage("drain_captures")
         task = run_task(project, "capture_app", "drain_captures")
         meanwhile = project.status()
 
-    assert command.returncode == BUSY
+    assert (first.returncode, command.returncode) == (0, BUSY)
     assert "'drain' is at work" in command.stderr
     assert task.returncode == 0, task.stderr
     assert "'drain' is at work" in task.stderr
@@ -88,24 +58,24 @@ def test_a_drain_beside_a_drain_is_refused(project: Project) -> None:
 def test_an_archive_run_drains_beside_a_drain(project: Project) -> None:
     project.capture(3)
 
-    with at_work(project, DRAIN):
+    with project.at_work(DRAIN) as drain:
         project.capture(2)
         run = project.manage("archive_training_data")
         status = project.status()
 
-    assert run.returncode == 0, run.stderr
+    assert (drain.returncode, run.returncode) == (0, 0), run.stderr
     assert (status["inbox_rows"], status["live_rows"], status["archived_rows"]) == (0, 0, 5)
 
 
 def test_an_archive_run_beside_an_archive_run_is_refused(project: Project) -> None:
     project.capture(3)
 
-    with at_work(project, ARCHIVE):
+    with project.at_work(ARCHIVE) as first:
         command = project.manage("archive_training_data")
         task = run_task(project, "training_archive", "archive_training_data")
         meanwhile = project.status()["jobs"]["archive"]
 
-    assert command.returncode == BUSY
+    assert (first.returncode, command.returncode) == (0, BUSY)
     assert task.returncode == 0, task.stderr
     assert "is at work" in task.stderr
     assert meanwhile["state"] == "running"

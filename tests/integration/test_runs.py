@@ -1,19 +1,15 @@
 """Runs that are asked for on the page and done by a real Celery worker; and one that is killed for real."""
 
 import json
-import signal
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import ROOT, Project
-from tests.integration.servers import running, wait_until
+from tests.integration.conftest import ARCHIVE, Project
+from tests.integration.servers import wait_until
 
 # Presses the button as a person would, and prints the run's number.
 CLICK = """
@@ -47,17 +43,6 @@ django.setup()
 from training_archive.runs import cancel_run
 cancel_run({run})
 """
-# A run that stops in the middle of its work until it is killed.
-STUCK = """
-import django, sys
-django.setup()
-from training_archive.services import archive_training_data
-def pause(stage, done, total):
-    if stage == "compacting":
-        print("at work", flush=True)
-        sys.stdin.read()
-archive_training_data(progress=pause)
-"""
 GROW_OLD = """
 import django
 django.setup()
@@ -86,9 +71,7 @@ def said(project: Project, script: str, **values: Any) -> str:
 
 
 def is_over(project: Project, run: str) -> bool:
-    """By a look that costs no process. Only on SQLite."""
-    with closing(sqlite3.connect(project.environment["DATABASE_URL"].removeprefix("sqlite:///"))) as connection:
-        state = connection.execute("SELECT state FROM training_archive_archiverun WHERE id = ?", [run]).fetchone()[0]
+    [(state,)] = project.rows("SELECT state FROM training_archive_archiverun WHERE id = ?", run)
     return state not in ("queued", "running")
 
 
@@ -102,11 +85,8 @@ def runs(project: Project) -> list[dict[str, Any]]:
     return found
 
 
-@contextmanager
-def worker(project: Project, log: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "celery", "--app", "project_settings", "worker", "--concurrency", "1"]
-    with log.open("ab") as output, running(command, cwd=ROOT, env=project.environment, stdout=output, stderr=output):
-        yield
+def worker(project: Project, log: Path) -> AbstractContextManager[object]:
+    return project.running(log, "celery", "--app", "project_settings", "worker", "--concurrency", "1")
 
 
 def test_run_now_then_watch_then_verify(project: Project, tmp_path: Path) -> None:
@@ -140,19 +120,10 @@ def test_a_worker_leaves_a_cancelled_run_alone(project: Project, tmp_path: Path)
 
 def test_a_killed_run_is_lost_and_the_next_one_says_so_and_finishes_it(project: Project) -> None:
     project.capture(3)
-    with subprocess.Popen(
-        [sys.executable, "-c", STUCK],
-        cwd=ROOT,
-        env=project.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"at work\n"
+    with project.at_work(ARCHIVE) as process:
         said(project, GROW_OLD)
         project.manage("archive_training_data")  # refused: the run is alive, however long it was silent
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     said(project, GROW_OLD)
 
     next_run = project.manage("archive_training_data")

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from capture_app.models import Job
-from tests.integration.conftest import FOREIGN, ROOT, Project
+from tests.integration.conftest import ROOT, Project, project_in
 from tests.integration.s3_server import BUCKET, S3Server, s3_server, storage_on
 from tests.unit.training_archive.shipping.material import (
     ACTIVE,
@@ -268,28 +268,20 @@ def test_a_download_that_was_killed_is_taken_up_without_any_database(
     server: S3Server, bucket: Any, zip_path: Path, tmp_path: Path, host: Path
 ) -> None:
     ship_archive()
-    environment = {
-        **{name: value for name, value in os.environ.items() if name not in FOREIGN},
-        "DJANGO_SETTINGS_MODULE": "tests.integration.shipping_settings",
-        "S3_URL": server.url,
-        "TRAINING_DATA_DIR": str(host),
-        "DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing",
-        "SECRET_KEY": "only-for-tests",
-    }
+    project = project_in(
+        tmp_path,
+        DJANGO_SETTINGS_MODULE="tests.integration.shipping_settings",
+        S3_URL=server.url,
+        TRAINING_DATA_DIR=str(host),
+        DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing",
+    )
     server.trouble(delay=0.03)
-    killed(environment, lambda: server.seen()["given"], 12 * MB, "fetch_archive")
+    killed(project.environment, lambda: server.seen()["given"], 12 * MB, "fetch_archive")
     server.trouble(delay=0)
     assert zips_in(host) == {}
     before = server.seen()["given"]
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", "fetch_archive"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = project.manage("fetch_archive")
 
     assert done.returncode == 0, done.stderr
     assert server.seen()["given"] - before < zip_path.stat().st_size - 8 * MB

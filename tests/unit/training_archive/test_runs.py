@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from tests.unit.training_archive.material import (
     OLD,
@@ -217,6 +217,22 @@ def test_a_run_succeeds_when_it_cannot_be_recorded(
     report = archive_training_data()
 
     assert (report.rows, zip_path.exists()) == (2, True)
+    assert "could not be recorded (OperationalError" in caplog.text
+
+
+def test_a_run_goes_on_when_no_transaction_can_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationalError("unable to open database file")
+
+    monkeypatch.setattr(connection, "set_autocommit", refuse)
+
+    done = []
+    with recording(Kind.ARCHIVE, zip_path=tmp_path / "a.zip", recorded=True):
+        done.append("the work")
+
+    assert done == ["the work"]
     assert "could not be recorded (OperationalError" in caplog.text
 
 
