@@ -220,17 +220,18 @@ def test_a_run_succeeds_when_it_cannot_be_recorded(
     assert "could not be recorded (OperationalError" in caplog.text
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_run_goes_on_when_no_transaction_can_begin(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OperationalError("unable to open database file")
 
-    monkeypatch.setattr(connection, "set_autocommit", refuse)
-
     done = []
-    with recording(Kind.ARCHIVE, zip_path=tmp_path / "a.zip", recorded=True):
-        done.append("the work")
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "set_autocommit", refuse)
+        with recording(Kind.ARCHIVE, zip_path=tmp_path / "a.zip", recorded=True):
+            done.append("the work")
 
     assert done == ["the work"]
     assert "could not be recorded (OperationalError" in caplog.text
