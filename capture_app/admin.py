@@ -1,7 +1,11 @@
 """Captured examples, feedback, tokens and the state of the jobs, to look at. Nobody adds or edits them here: code
 writes them."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Case, QuerySet, When
+from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from capture_app.models import ApiToken, ExampleIndex, Feedback, Job
@@ -51,13 +55,22 @@ class FeedbackAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     fields = ("created_at", "example_id", "score", "source", "is_commented", "is_corrected")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
+        """Without the words, which make many megabytes when a page has long ones."""
+        rows = super().get_queryset(request).defer("label", "comment", "correction")
+        return rows.annotate(has_comment=_is_said("comment"), has_correction=_is_said("correction"))
+
     @admin.display(boolean=True, description="comment")
-    def is_commented(self, feedback: Feedback) -> bool:
-        return bool(feedback.comment)
+    def is_commented(self, feedback: Any) -> bool:
+        return bool(feedback.has_comment)
 
     @admin.display(boolean=True, description="correction")
-    def is_corrected(self, feedback: Feedback) -> bool:
-        return bool(feedback.correction)
+    def is_corrected(self, feedback: Any) -> bool:
+        return bool(feedback.has_correction)
+
+
+def _is_said(field: str) -> Case:
+    return Case(When(**{field: ""}, then=False), default=True)
 
 
 @admin.register(ApiToken)

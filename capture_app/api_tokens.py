@@ -26,7 +26,7 @@ FEEDBACK: Final = "feedback"
 MOST_DAYS: Final = 36_500
 
 _RANDOM_BYTES: Final = 32
-_MOST_CHARACTERS: Final = 200
+_MOST_CHARACTERS: Final = 200  # of what may be a token
 _SCHEME: Final = "bearer"
 _USE_IS_NOTED_EVERY: Final = timedelta(minutes=1)
 
@@ -56,7 +56,7 @@ def known_scopes() -> dict[str, str]:
 def create_token(name: str, *, scopes: Iterable[str], days: int = 0) -> NewToken:
     """Make a token that is good for so many days, 0 for ever. Raises ApiTokenError."""
     try:
-        name = checked_name("The name", name, most=_MOST_CHARACTERS).strip()
+        name = checked_name("The name", name).strip()
     except InvalidJudgment as error:
         raise ApiTokenError(str(error)) from error
     kept = sorted({*scopes})

@@ -158,9 +158,11 @@ def set_tags(example_ids: Iterable[str], *, add: Iterable[str] = (), remove: Ite
     added, removed = checked_tags(add), checked_tags(remove)
     if added & removed:
         raise InvalidJudgment("tag", "cannot be both added and removed")
+    ids = {checked_name("example_id", each) for each in example_ids}
     done = 0
     with transaction.atomic(using=router.db_for_write(ExampleTag)):
-        for some in _batches({checked_name("example_id", each) for each in example_ids}):
+        # In one order, or two who tag the same examples at once might wait for each other in PostgreSQL.
+        for some in _batches(sorted(ids)):
             done += _tag(some, added, removed, by)
     return done
 

@@ -117,12 +117,20 @@ def _quarantined(path: Path, wanted: Wanted) -> Iterator[int]:
 
 
 def _records(line: bytes) -> list[bytes]:
-    """The record in a line of the quarantine, and as somebody may have mended it; the line itself when it is none."""
+    """The record in a line of the quarantine, and as somebody may have mended it; the line itself when it has neither.
+
+    Whoever mended it may have spoiled the other.
+    """
     try:
-        aside = orjson.loads(line)
-        return [base64.b64decode(aside["raw"], validate=True), aside["text"].encode()]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        aside = _mapping(orjson.loads(line))
+    except orjson.JSONDecodeError:
         return [line]
+    raw, text = aside.get("raw"), aside.get("text")
+    found = [text.encode()] if isinstance(text, str) else []
+    if isinstance(raw, str):
+        with suppress(ValueError):
+            found.append(base64.b64decode(raw, validate=True))
+    return found or [line]
 
 
 def _withheld(path: Path, wanted: Wanted) -> Iterator[int]:

@@ -48,6 +48,11 @@ def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:
     return any(user.has_perm(each) for each in held)  # type: ignore[attr-defined]  # every user that can log in has it
 
 
+def may_list(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Whether the user may see the list of examples and their pages; the plain admin's own right is enough."""
+    return may(user, VIEW_FIGURES) or user.has_perm("capture_app.view_exampleindex")  # type: ignore[union-attr]
+
+
 def needs(right: str) -> Callable[[View], View]:
     """For a view behind `admin_view`, a function or a method: 403 for who lacks the right, and csp's headers."""
     if right not in RIGHTS:

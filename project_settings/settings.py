@@ -14,9 +14,13 @@ ALLOWED_HOSTS = env.allowed_hosts()
 INSTALLED_APPS = [
     "capture_app",
     "training_archive",
+    "training_files",
     "console",  # before the admin, whose first page it fills
     "django_celery_beat",
     "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

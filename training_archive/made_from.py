@@ -1,5 +1,6 @@
 """What was made from examples: asked by whoever erases them, answered by every app that makes something."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,17 @@ from training_archive.reader import reading_session
 
 EXPORT: Final = "export"
 GONE_EXPORT: Final = "export (its folder is gone)"
+UNTOLD: Final = "could not be told"
+
+logger = logging.getLogger("training_archive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeFrom:
     """Something that holds, or was trained on, some of the examples."""
 
-    kind: str  # EXPORT, GONE_EXPORT, "training file", "model", ...
-    name: str  # how its owner finds it
+    kind: str  # EXPORT, GONE_EXPORT, UNTOLD, "training file", "model", ...
+    name: str  # how its owner finds it; of UNTOLD, the function that failed
     examples: int | None  # how many of them; None: it cannot be told any more
 
 
@@ -37,8 +41,17 @@ def register_made_from(answer: Answer) -> Answer:
 
 
 def made_from(ids: Sequence[str]) -> list[MadeFrom]:
-    """Everything that any installed app has made from some of the examples."""
-    return [found for answer in _answers for found in answer(ids)] if ids else []
+    """Everything that any installed app has made from some of the examples; UNTOLD stands for one that fails to say."""
+    return [found for answer in _answers for found in _answered(answer, ids)] if ids else []
+
+
+def _answered(answer: Answer, ids: Sequence[str]) -> list[MadeFrom]:
+    try:
+        return list(answer(ids))
+    except Exception:  # any app may answer, and fail in its own way: that hides no other's answer, and stops no erasure
+        name = f"{answer.__module__}.{answer.__qualname__}"
+        logger.warning("%s failed to say what was made from some examples.", name, exc_info=True)
+        return [MadeFrom(kind=UNTOLD, name=name, examples=None)]
 
 
 @register_made_from

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import IntegrityError, router, transaction
 from filelock import FileLock, Timeout
@@ -117,7 +118,8 @@ def settle_lost_runs() -> list[ArchiveRun]:
         ArchiveRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
             state=State.LOST, finished_at=run.seen_at, problem="Its process ended without a word."
         )
-        _lock_path(run.pk).unlink(missing_ok=True)
+        with suppress(OSError):
+            _lock_path(run.pk).unlink(missing_ok=True)
         logger.warning(
             "Run %d (%s, begun %s UTC) is lost: its process was killed, or could not reach Django's database at its "
             "end. No example is lost by it; the next archive run takes up what is left.",
@@ -138,6 +140,8 @@ def _is_gone(run: ArchiveRun, now: datetime) -> bool:
             return silence > _SETTLING
     except Timeout:
         return False
+    except OSError:  # it is another account's, say: as little is known as of a run on another host
+        return silence > _UNHEARD
 
 
 def _lock_path(run_id: int) -> Path:
@@ -207,8 +211,7 @@ class Recording:
     def _take(self, row: ArchiveRun, run_id: int) -> None:
         row.pk, row._state.adding = run_id, False
         queued = ArchiveRun.objects.filter(pk=run_id, kind=row.kind, state=State.QUEUED)
-        values = ("state", "started_at", "seen_at", "host", "process", "bytes_before")
-        taken = _unhindered(lambda: queued.update(**{name: getattr(row, name) for name in values}))
+        taken = _unhindered(lambda: queued.update(**{name: getattr(row, name) for name in _TAKEN}))
         if taken == 0:  # None when the database is away, which stops no run
             raise RunNotWaiting(
                 f"Run {run_id} is not queued any more: it was cancelled, or another worker took it. Nothing was done."
@@ -248,8 +251,10 @@ class Recording:
         self._lock.release()
 
 
+_TAKEN: Final = ("state", "started_at", "seen_at", "host", "process", "bytes_before")
 _WRITTEN: Final = (
-    *("state", "finished_at", "seen_at", "step", "done", "total", "steps", "rows", "chunks", "bytes", "problems"),
+    *_TAKEN,  # again: the database may have been away when the run was taken
+    *("finished_at", "step", "done", "total", "steps", "rows", "chunks", "bytes", "problems"),
     *("findings", "log", "problem"),
 )
 
@@ -307,12 +312,13 @@ def _save(row: ArchiveRun) -> int:
 
 
 def _unhindered(write: Callable[[], T], *, quietly: bool = False) -> T | None:
-    """What the write returns; None, and a word in the log, where Django's database refuses it or is away."""
+    """What the write returns; None, and a word in the log, where Django's database refuses it, is away, or is none."""
     try:
         with transaction.atomic(using=_database()):
             return write()
-    except DatabaseError as error:
-        level = logging.DEBUG if quietly else logging.WARNING
+    except (DatabaseError, ImproperlyConfigured) as error:
+        is_known = quietly or isinstance(error, ImproperlyConfigured)  # a training host may have no database
+        level = logging.DEBUG if is_known else logging.WARNING
         logger.log(level, "The run over the archive could not be recorded (%s). It goes on.", describe(error))
         return None
 

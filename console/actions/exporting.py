@@ -52,7 +52,9 @@ def new_name(kind: str) -> str:
 
 
 def is_taken(name: str) -> bool:
-    return folder_of(name).exists()
+    """Whether there is a data set of this name, or a run that may yet write one: it would replace what is there."""
+    runs = ActionRun.objects.filter(kind=ActionRun.Kind.EXPORT, choices__name=name, choices__count_only=False)
+    return folder_of(name).exists() or runs.exclude(state=ActionRun.State.SUCCEEDED).exists()
 
 
 def folder_of(name: str) -> Path:

@@ -14,7 +14,7 @@ from console.actions.selection import Selection, batches
 from console.models import ActionRun
 from training_archive.conf import archive_settings
 from training_archive.exceptions import ArchiveError
-from training_archive.made_from import EXPORT, GONE_EXPORT, MadeFrom, made_from
+from training_archive.made_from import EXPORT, GONE_EXPORT, UNTOLD, MadeFrom, made_from
 from training_archive.models import ArchivedGeneration, Erasure
 from training_archive.receipts import FOLDER as RECEIPTS
 from training_archive.receipts import Receipt
@@ -23,6 +23,7 @@ from training_archive.services import forget
 _BY_HAND: Final = {
     EXPORT: "Delete the folder and its copies, run “manage.py export_dataset --unregister” on it, and export again.",
     GONE_EXPORT: "Find where it was moved, delete it, and run “manage.py export_dataset --unregister” on this path.",
+    UNTOLD: "This failed, as the log says, so what it knows of is missing here. Ask whose app it is.",
 }
 _MAKE_ANEW: Final = "Make it anew without them."
 

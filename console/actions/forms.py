@@ -38,7 +38,7 @@ class ExportForm(forms.Form):
         if name and not is_name(name):
             raise ValidationError("A name has letters a to z, digits, - and _, and begins with a letter or digit.")
         if name and is_taken(name):
-            raise ValidationError("There is a data set of that name. Choose another one.")
+            raise ValidationError("There is a data set of that name, or an export that is to write it. Choose another.")
         return name
 
 

@@ -10,11 +10,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from capture_app.models import ExampleIndex
-from console.access import VIEW_TEXT, may
 from console.actions.exceptions import ActionError, TooMany
 from console.actions.selection import Selection
 
-LIST = "admin:capture_app_exampleindex_changelist"
+LIST = "capture_app_exampleindex_changelist"
 _NEXT = "next"  # of the form: where its person came from
 
 
@@ -33,8 +32,7 @@ class Pages:
                 **self.site.each_context(request),
                 "title": title,
                 "opts": ExampleIndex._meta,
-                "list_url": self.reverse("capture_app_exampleindex_changelist"),
-                "may_read": may(request.user, VIEW_TEXT),
+                "list_url": self.reverse(LIST),
                 **context,
             },
         )
@@ -57,7 +55,7 @@ class Pages:
         wanted = request.POST.get(_NEXT) or request.GET.get(_NEXT) or ""
         if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/"):
             return wanted
-        return self.reverse("capture_app_exampleindex_changelist")
+        return self.reverse(LIST)
 
     def say_unknown(self, request: HttpRequest, selection: Selection) -> None:
         """Some of what was named is not in the index any more, and is left out."""

@@ -137,9 +137,9 @@ def work(run_id: int) -> None:
     """Do what the run asks for, unless somebody else does already. What goes wrong stands in the run."""
     now = timezone.now()
     queued = ActionRun.objects.filter(pk=run_id, state=State.QUEUED)
-    if not queued.update(state=State.RUNNING, started_at=now, seen_at=now, problem=""):
+    run = queued.first()  # with its ids: once taken, a process that seemed gone may end it, and they are emptied
+    if run is None or not queued.update(state=State.RUNNING, started_at=now, seen_at=now, problem=""):
         return
-    run = ActionRun.objects.get(pk=run_id)
     try:
         result = _DOERS[Kind(run.kind)](run, _Progress(run))
     except (ActionError, ArchiveError, CaptureError) as error:
@@ -150,12 +150,14 @@ def work(run_id: int) -> None:
         if not isinstance(error, Exception):  # a signal is for who called
             raise
     else:
-        _finish(run, State.SUCCEEDED, result=result, ids=[])
+        _finish(run, State.SUCCEEDED, result=result, ids=[], problem="")
 
 
 def _finish(run: ActionRun, state: str, **values: Any) -> None:
     now = timezone.now()
-    ActionRun.objects.filter(pk=run.pk).update(state=state, finished_at=now, seen_at=now, step="", **values)
+    # One that succeeded in another process stays so: it has no ids any more, and must not be asked for again.
+    unfinished = ActionRun.objects.filter(pk=run.pk).exclude(state=State.SUCCEEDED)
+    unfinished.update(state=state, finished_at=now, seen_at=now, step="", **values)
 
 
 class _Progress:
@@ -180,4 +182,4 @@ class _Progress:
 def _forget_old_runs() -> None:
     oldest = ActionRun.objects.order_by("-pk").values_list("pk", flat=True)[_KEPT : _KEPT + 1]
     for pk in oldest:
-        ActionRun.objects.filter(pk__lte=pk).delete()
+        ActionRun.objects.filter(pk__lte=pk).exclude(state__in=(State.QUEUED, State.RUNNING)).delete()

@@ -22,6 +22,7 @@ from console.example_page.shown import short
 
 _SALT: Final = "console.example_page.attachments"
 _HEAD_BYTES: Final = 12
+_MOST_BYTES: Final = 2**63  # no file has as many; a number without end cannot be put into words
 _NAME: Final = re.compile(r"([0-9a-f]{64})\.[a-z0-9]{1,5}", re.ASCII)
 
 # What a download's name ends with, by what its message says it is. No browser runs any of these.
@@ -64,7 +65,7 @@ def attacher(owner: str, example_id: str, address: Callable[[str], str]) -> Atta
 
     def attach(sha256: str, fact: Mapping[str, Any]) -> Attachment:
         size = fact.get("bytes")
-        size_text = filesizeformat(size) if isinstance(size, int) else "size unknown"
+        size_text = filesizeformat(size) if isinstance(size, int) and 0 <= size < _MOST_BYTES else "size unknown"
         claimed = fact.get("media_type")
         claimed = claimed if isinstance(claimed, str) else ""
         label = f"{short(claimed) or 'file'}, {size_text}"

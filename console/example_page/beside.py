@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.http import urlencode
 
 from capture_app.index import PREVIEW_CHARACTERS
@@ -18,6 +18,7 @@ from console.example_page.addresses import page_address
 from console.example_page.contents import Contents
 from console.example_page.differences import Piece, word_difference
 from console.example_page.shown import Budget, Text, short
+from console.examples.places import Place, beyond
 from console.models import AuditEvent
 
 ANCHOR: Final = "call"  # of the query string: the id of the call around which a conversation's calls are shown
@@ -185,15 +186,11 @@ def neighbours(row: ExampleIndex) -> tuple[str, str]:
 
 
 def _after(examples: QuerySet[ExampleIndex], row: ExampleIndex) -> QuerySet[ExampleIndex]:
-    later = examples.filter(created_at__gte=row.created_at).filter(Q(created_at__gt=row.created_at) | Q(id__gt=row.pk))
-    return later.order_by("created_at", "id")
+    return examples.filter(beyond(Place.of(row), later=True)).order_by("created_at", "id")
 
 
 def _before(examples: QuerySet[ExampleIndex], row: ExampleIndex) -> QuerySet[ExampleIndex]:
-    earlier = examples.filter(created_at__lte=row.created_at).filter(
-        Q(created_at__lt=row.created_at) | Q(id__lt=row.pk)
-    )
-    return earlier.order_by("-created_at", "-id")
+    return examples.filter(beyond(Place.of(row), later=False)).order_by("-created_at", "-id")
 
 
 def _call(other: ExampleIndex, this: ExampleIndex) -> Call:

@@ -8,11 +8,13 @@ what is forgotten or pruned must not stay readable here. Whoever changes the arc
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import duckdb
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from filelock import FileLock, Timeout
@@ -30,19 +32,37 @@ from training_archive.zip_archive import extract_checked, find_chunk, open_zip, 
 FOLDER: Final = "unpacked"  # in the data directory
 _MOST_FILES: Final = 200
 _PATIENCE: Final = 20.0  # seconds to wait while others unpack
+_BEHIND: Final = 365 * 24 * 3600.0  # seconds; what is only passed through counts as used so long ago
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+Result = TypeVar("Result")
+
+
+def read_chunk(record: ArchivedChunk, read: Callable[[Path], Result], *, in_passing: bool = False) -> Result:
+    """read(path) of the unpacked chunk; again with one unpacked anew, should the kept file be damaged or gone.
+
+    Raises what `unpacked_chunk` and `read` raise.
+    """
+    with unpacked_chunk(record, in_passing=in_passing) as path, suppress(ArchiveDamaged, duckdb.Error):
+        return read(path)
+    discard(record)  # the unpacked file was damaged, or removed just now to make room
+    with unpacked_chunk(record, in_passing=in_passing) as path:
+        return read(path)
 
 
 @contextmanager
-def unpacked_chunk(record: ArchivedChunk) -> Iterator[Path]:
+def unpacked_chunk(record: ArchivedChunk, *, in_passing: bool = False) -> Iterator[Path]:
     """The chunk as a file that can be opened within the block.
+
+    With `in_passing` it is the first to go: who looks through all chunks must not push out those that people look at.
 
     Raises ArchiveError when it is not in the archive or there is no room for it, ArchiveDamaged when it is not what its
     sidecar says, ArchiveBusy when others have been unpacking for too long.
     """
     drop_stale_chunks()
     with ExitStack() as stack:
-        yield _cached(record.sha256) or _unpack(record, stack)
+        used = time.time() - (_BEHIND if in_passing else 0)
+        yield _cached(record.sha256, used) or _unpack(record, used, stack)
 
 
 def discard(record: ArchivedChunk) -> None:
@@ -81,27 +101,28 @@ def _path(sha256: str) -> Path:
     return _folder() / (sha256 + CHUNK_SUFFIX)
 
 
-def _cached(sha256: str) -> Path | None:
+def _cached(sha256: str, used: float) -> Path | None:
     with suppress(ValueError, OSError):  # not there; a folder that cannot be used is told by who writes into it
         path = _path(sha256)
-        os.utime(path)  # used now: the last to go
+        used = max(used, path.stat().st_mtime)
+        os.utime(path, (used, used))  # what was used last is the last to go
         return path
     return None
 
 
-def _unpack(record: ArchivedChunk, stack: ExitStack) -> Path:
+def _unpack(record: ArchivedChunk, used: float, stack: ExitStack) -> Path:
     """Take it out of its ZIP; the file lasts as long as the stack, or longer. One at a time: each needs room."""
     folder = _folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=_PATIENCE):
-            found = _cached(record.sha256)  # somebody else may have just done it
+            found = _cached(record.sha256, used)  # somebody else may have just done it
             if found:
                 return found
             scratch = stack.enter_context(scratch_directory(folder))
             path, sha256 = _extract(record, scratch)
             # Where the record lags behind, for a run is at work or was killed, the chunk is not known to be current.
-            return _keep(path, sha256) if sha256 == record.sha256 else path
+            return _keep(path, sha256, used) if sha256 == record.sha256 else path
     except Timeout as error:
         raise ArchiveBusy(
             f"Other chunks have been unpacked for {_PATIENCE:.0f} seconds. Nothing is lost; open the page again."
@@ -133,13 +154,14 @@ def _extract(record: ArchivedChunk, scratch: Path) -> tuple[Path, str]:
     )
 
 
-def _keep(path: Path, sha256: str) -> Path:
+def _keep(path: Path, sha256: str, used: float) -> Path:
     limit = console_settings().cache_bytes
     size = path.stat().st_size
     target = _path(sha256)
     if size > limit:
         return path
     _make_room(limit - size)
+    os.utime(path, (used, used))
     kept = path.replace(target)
     drop_stale_chunks()  # the archive may have been changed while this was unpacked
     return kept

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from console.example_page.shown import visible
+from console.example_page.shown import TEXT_CHARACTERS, visible
 
 SAME: Final = "same"
 REMOVED: Final = "removed"
 ADDED: Final = "added"
 
+_MOST_CHARACTERS: Final = TEXT_CHARACTERS  # of one side: all of it is shown
 _MOST_WORDS: Final = 3000  # of one side; finding the longest matches takes the square of it at worst
 _WORD: Final = re.compile(r"\s+|\w+(?:[.,]\w+)*|[^\w\s]")
 _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
@@ -26,6 +27,8 @@ class Piece:
 
 def word_difference(before: str, after: str) -> list[Piece] | None:
     """How the one becomes the other. None: they are too long to be compared while somebody waits."""
+    if max(len(before), len(after)) > _MOST_CHARACTERS:
+        return None
     for pattern in (_WORD, _LINE):  # words if they are few, else lines
         old, new = pattern.findall(before), pattern.findall(after)
         if max(len(old), len(new)) <= _MOST_WORDS:

@@ -5,7 +5,6 @@ stands in the way is said in words that a person can act on, and is never an exc
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -21,7 +20,7 @@ from capture_app.exceptions import CaptureError, LiveDatabaseBusy
 from capture_app.files import scratch_directory
 from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.models import ExampleIndex, ForgottenExample
-from console.example_page.chunk_cache import discard, unpacked_chunk
+from console.example_page.chunk_cache import read_chunk
 from training_archive.chunks import MEMORY_MB, attach_chunk
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk, ArchivedGeneration
@@ -162,7 +161,7 @@ def _read_sealed(example_id: str) -> Example | None:
 
 def _find_in_chunk(example_id: str, place: Place, chunk: ArchivedChunk) -> Found:
     try:
-        example = _read_chunk(chunk, example_id)
+        example = read_chunk(chunk, lambda path: _read_file(path, example_id))
     except ArchiveBusy as error:
         return Found(place=place, trouble=Trouble(title="The chunk is being unpacked", text=str(error)))
     except (ArchiveError, OSError, duckdb.Error) as error:
@@ -170,14 +169,6 @@ def _find_in_chunk(example_id: str, place: Place, chunk: ArchivedChunk) -> Found
         title = "Its chunk is damaged" if is_damaged else "Its chunk cannot be read now"
         return Found(place=place, trouble=Trouble(title=title, text=_UNREADABLE, details=str(error)))
     return Found(place=place, example=example) if example else Found(place=place, trouble=_GONE)
-
-
-def _read_chunk(chunk: ArchivedChunk, example_id: str) -> Example | None:
-    with unpacked_chunk(chunk) as path, suppress(ArchiveDamaged, duckdb.Error):
-        return _read_file(path, example_id)
-    discard(chunk)  # the unpacked file was damaged, or removed just now to make room
-    with unpacked_chunk(chunk) as path:
-        return _read_file(path, example_id)
 
 
 def _read_file(path: Path, example_id: str) -> Example | None:

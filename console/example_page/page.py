@@ -16,7 +16,7 @@ from console.example_page.beside import Call, Judgments, Thread
 from console.example_page.contents import Contents
 from console.example_page.conversation import Attach, Conversation, read_conversation
 from console.example_page.facts import Fact, Folded
-from console.example_page.finding import Example, Found, Place, find_example, place_of
+from console.example_page.finding import Found, Place, find_example, place_of
 from console.example_page.lineage import Lineage, lineage
 from console.example_page.shown import Budget, short
 from console.models import AuditEvent
@@ -117,13 +117,13 @@ def _words(row: ExampleIndex, contents: Contents | None, user: User, asked: Aske
     )
 
 
-def conversation_context(example_id: str, example: Example, user: User) -> dict[str, Any]:
+def conversation_context(example_id: str, contents: Contents, user: User) -> dict[str, Any]:
     """What the template console/example_page/_conversation.html needs, for other pages that show a conversation.
 
     `user` must be allowed to read it. The page must load console/example_page.css.
     """
     budget = Budget()
-    conversation = read_conversation(Contents.of(example), _attacher(example_id, user), budget)
+    conversation = read_conversation(contents, _attacher(example_id, user), budget)
     whole_url = f"{page_address(example_id)}?all=1"
     return {"conversation": conversation, "is_cut": budget.has_cut, "whole_url": whole_url}
 

@@ -3,14 +3,12 @@
 from django.contrib.admin import AdminSite
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from capture_app.models import ForgottenExample
 from console import audit
-from console.access import VIEW_FIGURES, VIEW_TEXT, may, needs
+from console.access import VIEW_TEXT, may_list, needs
 from console.csp import secured
 from console.example_page.attachments import send_attachment
 from console.example_page.beside import ANCHOR
@@ -26,16 +24,15 @@ _NOT_THERE = "console/example_page/not_there.html"
 @require_safe
 def example_page(request: HttpRequest, object_id: str, admin_site: AdminSite) -> HttpResponseBase:
     """Everything about one example that the user may see. `object_id` is its id as the admin quotes it in addresses."""
-    if not (may(request.user, VIEW_FIGURES) or request.user.has_perm("capture_app.view_exampleindex")):
+    if not may_list(request.user):
         raise PermissionDenied
     example_id = unquote(object_id)
     row, trouble = find_row(example_id)
     if row is None:
         return _not_there(request, example_id, trouble, admin_site)
     page = make_page(row, request.user, _asked(request))
-    with transaction.atomic():
-        has_text = bool(page.words and page.words.conversation)
-        audit.note(request.user, audit.SAW, example=row.pk, details={"text": has_text})
+    has_text = bool(page.words and page.words.conversation)
+    audit.note(request.user, audit.SAW, example=row.pk, details={"text": has_text})
     context = {
         **admin_site.each_context(request),
         "title": f"Example {page.name}",
@@ -68,6 +65,7 @@ def _asked(request: HttpRequest) -> Asked:
 def example_attachment(request: HttpRequest, object_id: str, name: str) -> HttpResponseBase:
     """An image or a file in one of the example's messages."""
     example_id = unquote(object_id)
-    if ForgottenExample.objects.filter(pk=example_id).exists():
-        raise Http404("The example was forgotten.")
+    row, trouble = find_row(example_id)
+    if row is None:
+        raise Http404(trouble.title if trouble else "")
     return send_attachment(str(request.user.pk), example_id, name, request.GET.get("key", ""))

@@ -11,7 +11,7 @@ from django.utils.text import Truncator
 
 from capture_app.models import ExampleIndex
 from capture_app.read_only_admin import ReadOnlyAdmin
-from console.access import VIEW_FIGURES, VIEW_TEXT, may
+from console.access import VIEW_TEXT, may, may_list
 from console.actions import urls as actions
 from console.actions.admin import PickedActions
 from console.csp import secured_urls
@@ -57,8 +57,7 @@ class ExampleAdmin(PickedActions, ReadOnlyAdmin):
         return (TIME, "words", *self.list_display[1:])
 
     def has_view_permission(self, request: HttpRequest, obj: ExampleIndex | None = None) -> bool:
-        plainly = request.user.has_perm("capture_app.view_exampleindex")
-        return may(request.user, VIEW_FIGURES) or plainly
+        return may_list(request.user)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

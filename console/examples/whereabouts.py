@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import duckdb
 from django.core.cache import cache
@@ -61,7 +62,7 @@ def _sealed_generations() -> frozenset[str]:
     return frozenset(map(_generation_of, sealed_files()[-_MOST_SEALED:]))
 
 
-def _generation_of(path: Any) -> str:
+def _generation_of(path: Path) -> str:
     """A sealed file's own word; its name, when it has none or cannot be read."""
     key = f"gleaner.sealed.{path.stem}"
     known: str | None = cache.get(key)
@@ -71,7 +72,7 @@ def _generation_of(path: Any) -> str:
     return known
 
 
-def _read_generation(path: Any) -> str:
+def _read_generation(path: Path) -> str:
     try:
         with (
             scratch_directory(capture_settings().data_dir) as scratch,

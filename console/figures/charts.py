@@ -232,7 +232,7 @@ def _chart(
         levels=[axis(tick) for tick in reversed(ticks)],
         grid=[round(svg.HEIGHT * number / (len(ticks) - 1)) for number in range(len(ticks))],
         dates=_some_dates(dates),
-        hints=_hints(dates, columns, look, form),
+        hints=_hints(dates, columns, form),
         table=table or _table(dates, columns, look, form),
         width=len(dates) * svg.DAY,
     )
@@ -243,7 +243,7 @@ def _some_dates(dates: Sequence[date]) -> list[str]:
     return [f"{dates[last * number // (_DATES_ON_AXIS - 1)]:%b %d}" for number in range(_DATES_ON_AXIS)]
 
 
-def _hints(dates: Sequence[date], columns: list[_Column], look: _Look, form: Format) -> list[tuple[int, str]]:
+def _hints(dates: Sequence[date], columns: list[_Column], form: Format) -> list[tuple[int, str]]:
     """Names that were captured are left out: in one line of text they could be taken for ours."""
     if len(dates) > _HINTS_AT_MOST:
         return []

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from capture_app.wording import counted
+
 Format = Callable[[float], str]
 
 NOT_KNOWN: Final = "not known"
@@ -16,7 +18,7 @@ def whole(number: float) -> str:
 
 def short(number: float) -> str:
     """`1.2M`."""
-    return _scaled(number, 1000, ("", "k", "M", "G", "T", "P"))
+    return _scaled(number, ("", "k", "M", "G", "T", "P"))
 
 
 def money(dollars: float) -> str:
@@ -36,15 +38,15 @@ def duration(milliseconds: float) -> str:
 
 def size(count: float) -> str:
     """`1.2 MB`, in powers of 1,000."""
-    return _scaled(count, 1000, (" B", " kB", " MB", " GB", " TB", " PB"))
+    return _scaled(count, (" B", " kB", " MB", " GB", " TB", " PB"))
 
 
 def age(seconds: float) -> str:
     """`40 seconds`, `12 minutes`, `3 hours`, `2 days`."""
     for unit, length, until in (("second", 1, 120), ("minute", 60, 7200), ("hour", 3600, 172_800)):
         if seconds < until:
-            return _counted(int(seconds / length), unit)
-    return _counted(int(seconds / 86_400), "day")
+            return counted(int(seconds / length), unit)
+    return counted(int(seconds / 86_400), "day")
 
 
 def moment(time: datetime) -> str:
@@ -56,15 +58,11 @@ def known(number: float | None, form: Format) -> str:
     return NOT_KNOWN if number is None else form(number)
 
 
-def _counted(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'' if number == 1 else 's'}"
-
-
-def _scaled(number: float, base: int, units: tuple[str, ...]) -> str:
+def _scaled(number: float, units: tuple[str, ...]) -> str:
     for unit in units[:-1]:
-        if abs(number) < base:
+        if abs(number) < 1000:
             return f"{_digits(number)}{unit}"
-        number /= base
+        number /= 1000
     return f"{_digits(number)}{units[-1]}"
 
 

@@ -59,7 +59,7 @@ def show(row: ExampleIndex, user: User) -> Shown:
         task=short(row.task),
         model=short(row.model_name),
         trouble=found.trouble,
-        conversation=conversation_context(row.pk, found.example, user) if found.example else {},
+        conversation=conversation_context(row.pk, contents, user) if contents else {},
         judgments=judgments,
         tags=[Tag(tag, short(tag)) for tag in tags],
         suggested_tags=_suggested_tags(),

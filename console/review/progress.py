@@ -8,6 +8,7 @@ from typing import Final
 from django.db.models import Count, Q
 
 from capture_app.models import ExampleIndex
+from console.example_page.shown import short
 from console.review.conditions import judged
 from console.review.queue import User
 
@@ -19,7 +20,7 @@ _TASKS: Final = 20
 class TaskProgress:
     """Judgments of the examples of one task."""
 
-    task: str
+    task: str  # fit to be shown
     today: int
     total: int
 
@@ -53,7 +54,7 @@ def review_progress(user: User) -> ReviewProgress:
         )
     )
     counts = sorted(rows, key=lambda row: (-row["today"], -row["total"], row["task"]))
-    tasks = [TaskProgress(row["task"], row["today"], row["total"]) for row in counts]
+    tasks = [TaskProgress(short(row["task"]), row["today"], row["total"]) for row in counts]
     own = sum(row["own"] for row in counts)
     return ReviewProgress(
         sum(task.today for task in tasks), own, sum(task.total for task in tasks), tasks[:_TASKS], len(tasks[_TASKS:])

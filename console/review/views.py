@@ -174,6 +174,7 @@ def _nothing(visit: Visit, place: ExampleIndex | None, until: ExampleIndex | Non
         "go_on": visit.filters.query(**{direction: until.pk}) if until else "",
         "back": visit.filters.query(at=place.pk) if place else "",
         "place": place,
+        "direction": direction,
         "is_empty": not ExampleIndex.objects.order_by().exists(),
     }
     return visit.page("nothing", context)

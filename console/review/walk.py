@@ -7,12 +7,14 @@ around to that place again. It visits each prompt once: a health check that was 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from capture_app.models import ExampleIndex
+from console.examples.places import Place, beyond, up_to
 
 STRETCHES: Final = (1_000, 9_000, 20_000)  # examples looked at in one request, stretch by stretch
 
@@ -32,9 +34,9 @@ class Way:
 
 def newest(place: ExampleIndex | None = None, *, back: bool = False) -> Way:
     """By time, the newest first; or back to them."""
-    beyond, until = (_later, _not_later) if back else (_earlier, _not_earlier)
-    parts = (Q() if place is None else beyond(place),)
-    return Way(parts, ("created_at", "id") if back else ("-created_at", "-id"), beyond, until)
+    parts = (Q() if place is None else _beyond(place, later=back),)
+    order = ("created_at", "id") if back else ("-created_at", "-id")
+    return Way(parts, order, partial(_beyond, later=back), partial(_up_to, later=back))
 
 
 def sample(seed: int, place: ExampleIndex | None = None, *, back: bool = False) -> Way:
@@ -87,21 +89,12 @@ def _sort(way: Way, rest: Examples, condition: Q, limit: int) -> list[ExampleInd
     return list(rest.filter(condition).order_by(*order)[:limit])
 
 
-# The first half of each names a range that an index serves; the second half parts what is equal in time.
-def _earlier(place: ExampleIndex) -> Q:
-    return Q(created_at__lte=place.created_at) & (Q(created_at__lt=place.created_at) | Q(id__lt=place.pk))
+def _beyond(place: ExampleIndex, *, later: bool) -> Q:
+    return Q(beyond(Place.of(place), later=later))
 
 
-def _not_earlier(place: ExampleIndex) -> Q:
-    return Q(created_at__gte=place.created_at) & (Q(created_at__gt=place.created_at) | Q(id__gte=place.pk))
-
-
-def _later(place: ExampleIndex) -> Q:
-    return Q(created_at__gte=place.created_at) & (Q(created_at__gt=place.created_at) | Q(id__gt=place.pk))
-
-
-def _not_later(place: ExampleIndex) -> Q:
-    return Q(created_at__lte=place.created_at) & (Q(created_at__lt=place.created_at) | Q(id__lte=place.pk))
+def _up_to(place: ExampleIndex, *, later: bool) -> Q:
+    return Q(up_to(Place.of(place), later=later))
 
 
 def _larger_hash(place: ExampleIndex) -> Q:

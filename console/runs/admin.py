@@ -78,6 +78,6 @@ class ArchiveRunAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        if not (object_id.isascii() and object_id.isdigit()):
+        if not (object_id.isascii() and object_id.isdigit() and len(object_id) < 20):
             raise Http404("Runs have numbers.")
         return cast(HttpResponse, views.one(request, int(object_id), site=self.admin_site))

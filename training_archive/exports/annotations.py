@@ -10,7 +10,7 @@ stage, no filter and no format has to know that there are two places.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, Final
 
@@ -138,7 +138,7 @@ def _combine(workspace: Workspace) -> None:
     )
 
 
-def _naive(moment: Any) -> Any:
+def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 

@@ -3,12 +3,12 @@
 Exports look for the three in the metadata, in one shape each (see `exports.annotations`), and so they get there.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
 
+from capture_app.judged_values import finite_number
 from training_archive.exports.annotations import CORRECTION, RATING, TAGS
 from training_archive.importing.reading import Record
 
@@ -20,13 +20,13 @@ def annotations_in(record: Record) -> dict[str, Any]:
 
 
 def _rating(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    if not math.isfinite(number):
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    number = finite_number(value)
+    if number is None:
         return None
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 

@@ -133,7 +133,7 @@ def _choice(body: Record, request: Record, choice: Record, number: int, custom_i
         source_id=f"{source_id}#{number}" if source_id and number else source_id,
         content=[request, choice],
         created_at=moment(body.get("created")),
-        tools=_tools(request),
+        tools=checked_tools(request.get("tools")),
         response_format=mapping(request.get("response_format")) or None,
         parameters={name: value for name, value in request.items() if name not in _PLACED and value is not None},
         input_tokens=count(usage.get("prompt_tokens")),
@@ -176,12 +176,8 @@ def learned(
         answer=messages[-1],
         content=record,
         model=record["model"] if isinstance(record.get("model"), str) else "",
-        tools=_tools(settings) if tools is None else tools,
+        tools=checked_tools(settings.get("tools")) if tools is None else tools,
         parameters={} if parallel is None else {"parallel_tool_calls": parallel},
         metadata={**own, **annotations},
         origin={"other": {name: value for name, value in record.items() if name not in known} or None},
     )
-
-
-def _tools(record: Record) -> list[dict[str, Any]]:
-    return checked_tools(record.get("tools"))

@@ -6,7 +6,6 @@ looked for in that order, so what moved meanwhile is met again rather than misse
 
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final, Self
 
 import duckdb
@@ -18,7 +17,7 @@ from capture_app.exceptions import CaptureError, LiveDatabaseBusy
 from capture_app.jobs import describe
 from capture_app.known import forgotten_ids
 from capture_app.live_database import lock_live_database
-from console.example_page.chunk_cache import unpacked_chunk
+from console.example_page.chunk_cache import read_chunk
 from console.examples.full_text.scan import Hit, Stretch, scan_file, scan_live
 from training_archive.exceptions import ArchiveError
 from training_archive.models import ArchivedChunk
@@ -125,10 +124,14 @@ def _look_sealed(question: str, here: Position, step: Step) -> Position | None:
     if not waiting:
         return replace(here, kind=_CHUNK, name="", row=0)
     path = waiting[0]
-    row = here.row if path.stem == here.name else 0
-    following = replace(here, name=path.stem, row=_DONE)
+    start = _start(here, path.stem)
     step.at = f"the sealed file {path.stem}"
-    return _look_into(path, question, replace(here, name=path.stem, row=row), following, step)
+    try:
+        return _reached(step, start, scan_file(path, question, start.row))
+    except _UNREADABLE as error:
+        if path.exists():  # else it was archived just now, and is met there
+            step.problems.append(f"{path.stem} could not be read: {describe(error)}.")
+        return replace(start, row=_DONE)
 
 
 def _look_chunk(question: str, here: Position, step: Step) -> Position | None:
@@ -138,28 +141,26 @@ def _look_chunk(question: str, here: Position, step: Step) -> Position | None:
     chunk = chunks.first()
     if chunk is None:
         return None
-    row = here.row if chunk.name == here.name else 0
-    following = replace(here, name=chunk.name, row=_DONE)
+    start = _start(here, chunk.name)
     step.at = f"the chunk {chunk.name}"
     try:
-        with unpacked_chunk(chunk) as path:
-            return _look_into(path, question, replace(here, name=chunk.name, row=row), following, step)
+        stretch = read_chunk(chunk, lambda path: scan_file(path, question, start.row), in_passing=True)
+        return _reached(step, start, stretch)
     except _UNREADABLE as error:
-        step.problems.append(f"{chunk.name} could not be unpacked: {describe(error)}.")
-        return following
+        step.problems.append(f"{chunk.name} could not be read: {describe(error)}.")
+        return replace(start, row=_DONE)
 
 
 _LOOKS: Final = {_LIVE: _look_live, _SEALED: _look_sealed, _CHUNK: _look_chunk}
 
 
-def _look_into(path: Path, question: str, here: Position, following: Position, step: Step) -> Position:
-    try:
-        stretch = scan_file(path, question, here.row)
-    except _UNREADABLE as error:
-        if path.exists():  # else it was archived just now, and is met there
-            step.problems.append(f"{here.name} could not be read: {describe(error)}.")
-        return following
-    reached = step.take(stretch, here)
+def _start(here: Position, name: str) -> Position:
+    """In the file of this name: where the last stretch ended, or its first row."""
+    return replace(here, name=name, row=here.row if name == here.name else 0)
+
+
+def _reached(step: Step, start: Position, stretch: Stretch) -> Position:
+    reached = step.take(stretch, start)
     return reached if stretch.left else replace(reached, row=_DONE)
 
 

@@ -4,16 +4,14 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
-from django.contrib.admin.utils import quote
-from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from capture_app.models import ExampleIndex
 from console import audit
 from console.access import VIEW_TEXT, needs
+from console.example_page.addresses import page_address
 from console.example_page.shown import short, visible
 from console.examples.full_text.scan import MOST_HITS, Hit
 from console.examples.full_text.search import ENOUGH, Position, Step, search_on
@@ -56,8 +54,7 @@ def full_text(request: HttpRequest, site: AdminSite) -> HttpResponseBase:
 
 def _note(request: HttpRequest, question: str) -> None:
     """Once for a search, not for each step; how long the question was, and not what."""
-    with transaction.atomic():
-        audit.note(request.user, audit.SEARCHED, examples=0, details={"characters": len(question)})
+    audit.note(request.user, audit.SEARCHED, examples=0, details={"characters": len(question)})
 
 
 def _shown(step: Step, question: str, user: str) -> dict[str, Any]:
@@ -95,7 +92,7 @@ def _shown_hit(hit: Hit) -> dict[str, str]:
     known = hit.id.replace("\0", " ")  # as the index has it
     return {
         **{name: short(value) for name, value in asdict(hit).items() if isinstance(value, str)},
-        "url": reverse("admin:capture_app_exampleindex_change", args=[quote(known)]),
+        "url": page_address(known),
         "time": f"{hit.at:%Y-%m-%d %H:%M:%S}",
         "snippet": visible(hit.snippet),
     }

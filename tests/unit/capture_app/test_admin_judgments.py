@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from capture_app import record_feedback
 from capture_app.api_tokens import create_token
@@ -27,6 +28,19 @@ def test_feedback_is_listed_without_its_words(admin_client: Client) -> None:
         for text in ("e-1", "0.25", "shop"):
             assert text in html
         assert SECRET not in html
+
+
+def test_the_words_of_feedback_are_not_even_fetched(
+    admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    told = record_feedback("e-1", comment=SECRET, correction=SECRET)
+
+    with django_assert_max_num_queries(20) as queries:
+        page(admin_client, "feedback_changelist")
+        page(admin_client, "feedback_change", told.id)
+    fetched = [query["sql"] for query in queries if "capture_app_feedback" in query["sql"]]
+    assert fetched
+    assert not any('"capture_app_feedback"."correction",' in sql for sql in fetched)
 
 
 def test_feedback_is_found_by_its_example_though_that_is_not_indexed(admin_client: Client) -> None:

@@ -1,6 +1,9 @@
 """Each run over the archive leaves a row, and writing it never stands in the way of the run."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -266,6 +269,42 @@ def test_a_queued_run_goes_on_when_the_database_does_not_say_whether_it_is_queue
     assert zip_path.exists()
 
 
+def test_a_queued_run_tells_when_it_began_though_the_database_was_away_then(capture_calls: Calls) -> None:
+    capture_calls(1)
+    run = request_run(Kind.ARCHIVE, by="ada")
+    sql(f"ALTER TABLE {TABLE} RENAME TO away")
+    came_back: list[str] = []
+
+    def come_back(step: str, done: int, total: int) -> None:
+        if not came_back:
+            came_back.append(step)
+            sql(f"ALTER TABLE away RENAME TO {TABLE}")
+
+    archive_training_data(run_id=run.pk, progress=come_back)
+
+    run.refresh_from_db()
+    assert (run.state, run.requested_by, run.process, run.bytes_before) == ("succeeded", "ada", os.getpid(), 0)
+    assert run.started_at
+
+
+def test_a_host_without_a_database_verifies_its_archive(two_chunks: Path, data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "training_host.py").write_text(
+        'SECRET_KEY, USE_TZ = "only for this test", True\n'
+        'INSTALLED_APPS = ["capture_app", "training_archive"]\n'
+        f'TRAINING_CAPTURE = {{"DATA_DIR": {str(data_dir)!r}}}\n'
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "training_host",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+    }
+
+    command = [sys.executable, "-m", "django", "verify_archive"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, "could not be recorded" in ended.stderr) == (0, False), ended.stderr
+
+
 def test_a_run_whose_end_could_not_be_written_is_found_lost(tmp_path: Path, data_dir: Path) -> None:
     with recording(Kind.ARCHIVE, zip_path=tmp_path / "a.zip", recorded=True):
         run = ArchiveRun.objects.get()
@@ -478,6 +517,14 @@ def test_a_run_that_has_only_just_begun_is_let_be(data_dir: Path) -> None:
 def test_a_run_of_another_host_is_lost_after_a_day_of_silence(data_dir: Path) -> None:
     began_at(data_dir, age=timedelta(hours=23), locked=False)
     old = began_at(data_dir, age=timedelta(hours=25), locked=False)
+
+    assert settle_lost_runs() == [old]
+
+
+def test_a_lock_that_cannot_be_tried_tells_as_little_as_one_on_another_host(data_dir: Path) -> None:
+    recent, old = (began_at(data_dir, age=timedelta(hours=hours), locked=False) for hours in (23, 25))
+    for run in (recent, old):
+        lock_of(data_dir, run).mkdir(parents=True)
 
     assert settle_lost_runs() == [old]
 

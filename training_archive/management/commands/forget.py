@@ -11,6 +11,7 @@ from capture_app.management.service_command import BUSY
 from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_archive.exceptions import ArchiveBusy
+from training_archive.made_from import UNTOLD
 from training_archive.management.archive_command import ArchiveCommand
 from training_archive.receipts import Receipt, read_receipt
 from training_archive.services import ForgetReport, forget
@@ -77,9 +78,15 @@ class Command(ArchiveCommand):
         if receipt.shipped_to:
             self.stdout.write(f"The copies in the storage {receipt.shipped_to!r} are up to date.")
         for made in receipt.made_from_them:
-            number = "an unknown number" if made["examples"] is None else f"{made['examples']:,}"
-            self.stdout.write(f"Still holds {number} of them: {made['kind']} {made['name']}. Make it anew.")
+            self.stdout.write(_still_there(made))
         self.stdout.write(f"Receipt: {path}")
+
+
+def _still_there(made: dict[str, Any]) -> str:
+    if made["kind"] == UNTOLD:
+        return f"What else was made from them {UNTOLD}: {made['name']} failed, as the log says. Ask whose app it is."
+    number = "an unknown number" if made["examples"] is None else f"{made['examples']:,}"
+    return f"Still holds {number} of them: {made['kind']} {made['name']}. Make it anew."
 
 
 def _shell_user() -> str:

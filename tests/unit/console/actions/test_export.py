@@ -132,6 +132,27 @@ def test_a_name_that_is_taken_is_refused(staff: Staff, example_ids: Make) -> Non
     assert "There is a data set of that name" in page
 
 
+@pytest.mark.usefixtures("nothing_is_small", "queue")
+@pytest.mark.parametrize("state", ["queued", "running", "failed"])
+def test_the_name_of_a_data_set_that_is_yet_to_be_written_is_taken(staff: Staff, example_ids: Make, state: str) -> None:
+    client, ids = staff(EXPORT), example_ids(1)
+    write(client, ids, name="mine")
+    ActionRun.objects.update(state=state)
+
+    page = client.post(url(), form(ids, write="1", name="mine")).content.decode()
+
+    assert "or an export that is to write it" in page
+    assert ActionRun.objects.count() == 1
+
+
+def test_a_name_is_free_that_was_only_counted(staff: Staff, example_ids: Make) -> None:
+    client, ids = staff(EXPORT), example_ids(1)
+    client.post(url(), form(ids, count="1", name="mine"))
+    ActionRun.objects.update(state="failed")
+
+    assert write(client, ids, name="mine").state == "succeeded"
+
+
 def test_a_format_that_can_take_none_of_them_says_so(staff: Staff, example_ids: Make) -> None:
     client, ids = staff(EXPORT), example_ids(1)
     run = write(client, ids, format="trl-preference", name="pairs")

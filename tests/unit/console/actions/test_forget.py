@@ -14,6 +14,7 @@ from filelock import FileLock
 from capture_app.models import ExampleIndex
 from console.actions import runs
 from console.models import ActionRun, AuditEvent
+from training_archive.made_from import MadeFrom
 from training_archive.models import Erasure
 from training_archive.receipts import read_receipt
 from training_archive.services import archive_training_data
@@ -120,6 +121,21 @@ def test_an_export_that_holds_them_is_named_before_and_after(staff: Staff, examp
     for page in (before, result_page(client)):
         assert "exports/holds-it" in page
         assert "export_dataset --unregister" in page
+
+
+def test_an_app_that_fails_to_say_what_it_made_is_named(
+    staff: Staff, example_ids: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(ids: Any) -> list[MadeFrom]:
+        raise RuntimeError("away")
+
+    monkeypatch.setattr("training_archive.made_from._answers", [broken])
+
+    page = staff(FORGET).get(url(), {"id": example_ids(1)[0]}).content.decode()
+
+    assert "broken" in page
+    assert "Ask whose app it is." in page
+    assert "Make it anew" not in page
 
 
 def test_who_may_not_read_sees_no_text(staff: Staff, example_ids: Make) -> None:

@@ -9,6 +9,7 @@ import pytest
 from celery import current_app
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 
@@ -16,6 +17,7 @@ from console.actions import runs
 from console.actions.selection import selection_of
 from console.actions.tasks import do_action
 from console.models import ActionRun, AuditEvent
+from training_archive.exports.exceptions import ExportBusy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +122,65 @@ def test_what_nobody_foresaw_is_said_without_its_words(queued: ActionRun, monkey
     assert (queued.state, queued.problem) == ("failed", "It ended with RuntimeError; the log has more. Try it again.")
 
 
+def other_process_succeeds(run: ActionRun) -> None:
+    """As `work` ends in a process that gave no sign for long, and was taken for gone."""
+    runs._finish(run, "succeeded", result={"rows": 1}, ids=[])
+
+
+def test_a_run_that_succeeded_elsewhere_does_not_fail_afterwards(
+    queued: ActionRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed and without ids it could be asked for again, and would be an export of everything."""
+
+    def is_late(run: ActionRun, *args: Any) -> dict[str, Any]:
+        other_process_succeeds(run)
+        raise ExportBusy("Another run is writing into the folder.")
+
+    monkeypatch.setitem(runs._DOERS, "export", is_late)
+
+    runs.work(queued.pk)
+
+    queued.refresh_from_db()
+    assert (queued.state, queued.problem, runs.may_go_again(queued)) == ("succeeded", "", False)
+
+
+def test_a_run_that_ends_elsewhere_as_it_is_taken_is_still_for_its_own_examples(
+    queued: ActionRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picked, dealt_with = queued.ids, []
+    take = QuerySet.update
+
+    def takes(rows: Any, **values: Any) -> int:
+        taken = take(rows, **values)
+        if values["state"] == "running":
+            other_process_succeeds(queued)
+        return taken
+
+    def does(run: ActionRun, *args: Any) -> dict[str, Any]:
+        dealt_with.extend(run.ids)
+        return {}
+
+    monkeypatch.setattr(QuerySet, "update", takes)
+    monkeypatch.setitem(runs._DOERS, "export", does)
+
+    runs.work(queued.pk)
+
+    assert dealt_with == picked
+
+
+def test_what_succeeds_after_all_has_no_problem_any_more(queued: ActionRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_elsewhere(run: ActionRun, *args: Any) -> dict[str, Any]:
+        runs._finish(run, "failed", problem="Another run is writing into the folder.")
+        return {}
+
+    monkeypatch.setitem(runs._DOERS, "export", fails_elsewhere)
+
+    runs.work(queued.pk)
+
+    queued.refresh_from_db()
+    assert (queued.state, queued.problem) == ("succeeded", "")
+
+
 def test_a_broker_that_is_away_leaves_the_run_waiting(
     example_ids: Make, nothing_is_small: None, monkeypatch: pytest.MonkeyPatch, staff: Staff
 ) -> None:
@@ -164,6 +225,19 @@ def test_old_runs_are_forgotten(example_ids: Make, monkeypatch: pytest.MonkeyPat
         runs.start("export", user, selection, {**CHOICES, "name": name})
 
     assert sorted(run.choices["name"] for run in ActionRun.objects.all()) == ["c", "d"]
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_an_old_run_that_is_not_over_is_not_forgotten(
+    queued: ActionRun, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(runs, "_KEPT", 1)
+    ActionRun.objects.update(state=state)
+
+    for name in ("a", "b"):
+        runs.start("export", User.objects.get(), selection_of(queued.ids), {**CHOICES, "name": name})
+
+    assert ActionRun.objects.filter(pk=queued.pk).exists()
 
 
 @pytest.mark.parametrize("run_id", [0, 999_999_999, 2**70])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.http import Http404
 from django.test import Client
+from django.urls import reverse
 
 from capture_app.blobs import Blob, blob_path, store_blobs
 from capture_app.models import ExampleIndex, ForgottenExample
@@ -122,6 +123,19 @@ def test_who_may_not_read_gets_no_image(
     assert client_of("console.view_figures").get(url).status_code == 403
     client.logout()
     assert client.get(url).status_code == 302
+
+
+def test_an_address_that_holds_a_nul_names_no_example(admin_client: Client) -> None:
+    address = reverse("admin:console_example_attachment", args=["a\0b", f"{sha256(PNG)}.png"])
+
+    assert admin_client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("size", [10**400, -1, "many", None])
+def test_a_size_that_is_none_is_not_known(with_blob: Callable[..., ExampleIndex], show: Show, size: object) -> None:
+    row = with_blob(PNG, "image/png", bytes=size)
+
+    assert show(row.pk).texts_with("size unknown")
 
 
 def test_the_images_of_a_forgotten_example_are_gone_at_once(

@@ -12,6 +12,7 @@ from capture_app.models import ExampleIndex
 from console.example_page import chunk_cache
 from console.example_page.chunk_cache import drop_stale_chunks, unpacked_chunk
 from console.example_page.finding import find_example
+from console.examples.full_text.search import Position, search_on
 from tests.unit.console.example_page.conftest import Store
 from training_archive.exceptions import ArchiveBusy
 from training_archive.models import ArchivedChunk
@@ -138,6 +139,20 @@ def test_using_a_chunk_keeps_it(rows: list[ExampleIndex], store: Store, data_dir
     read(rows[4])
 
     assert set(kept(data_dir)) == {first.sha256, third.sha256}
+
+
+def test_a_search_through_all_chunks_does_not_push_out_what_people_look_at(
+    rows: list[ExampleIndex], store: Store, data_dir: Path, settings: Any
+) -> None:
+    rows.append(store())
+    archive_training_data()
+    first, second, third = ArchivedChunk.objects.order_by("name")
+    settings.CONSOLE = {"CACHE_BYTES": first.size + second.size + third.size - 1}
+    read(rows[4])
+
+    search_on("another answer", Position(), seconds=60)
+
+    assert set(kept(data_dir)) == {third.sha256, first.sha256}
 
 
 def test_a_chunk_larger_than_the_cache_is_read_all_the_same(

@@ -47,5 +47,10 @@ def test_texts_of_many_words_are_compared_by_lines() -> None:
     assert (word_difference(before, after) or [])[1:] == [Piece(REMOVED, "some words here\n"), Piece(ADDED, "others\n")]
 
 
+def test_texts_that_are_longer_than_a_page_shows_are_not_compared() -> None:
+    assert word_difference("a" * 200_001, "b") is None
+    assert word_difference("a", "b" * 200_001) is None
+
+
 def test_texts_of_many_lines_are_not_compared_while_somebody_waits() -> None:
     assert word_difference("a\n" * 4000, "b\n" * 4000) is None

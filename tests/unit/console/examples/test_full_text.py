@@ -14,6 +14,7 @@ from capture_app.conf import capture_settings
 from capture_app.live_database import lock_path
 from capture_app.models import ForgottenExample
 from capture_app.services import drain_captures
+from console.example_page.addresses import page_address
 from console.examples.full_text import scan, search
 from console.examples.full_text.search import Position, Step, search_on
 from console.models import AuditEvent
@@ -152,6 +153,22 @@ def test_a_damaged_chunk_is_passed_over_and_that_is_said(everywhere: dict[str, s
     assert chunk.name in step.problems[0]
 
 
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"no chunk")])
+def test_an_unpacked_chunk_that_is_gone_or_damaged_is_unpacked_anew(
+    harm: Callable[[Path], Any], everywhere: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scan_too_late(path: Path, *args: Any) -> scan.Stretch:
+        monkeypatch.setattr(search, "scan_file", scan.scan_file)
+        harm(path)
+        return scan.scan_file(path, *args)
+
+    monkeypatch.setattr(search, "scan_file", scan_too_late)
+    [step] = all_steps("needle", seconds=60)
+
+    assert [hit.id for hit in step.hits] == [everywhere["live"], everywhere["new chunk"], everywhere["old chunk"]]
+    assert step.problems == []
+
+
 def test_a_missing_archive_is_said(everywhere: dict[str, str], data_dir: Path) -> None:
     (data_dir / "llm_training_dataset.zip").unlink()
     [step] = all_steps("needle", seconds=60)
@@ -187,7 +204,7 @@ def test_the_page_shows_what_was_found(admin_client: Client, everywhere: dict[st
     page = admin_client.post(reverse(PAGE), {"q": "needle"}).content.decode()
 
     for example_id in everywhere.values():
-        assert reverse("admin:capture_app_exampleindex_change", args=[example_id]) in page
+        assert page_address(example_id) in page
 
 
 def test_the_empty_form_looks_for_nothing(admin_client: Client, everywhere: dict[str, str]) -> None:

@@ -247,6 +247,23 @@ def test_nothing_that_the_filters_ask_for_says_so(browser: Client, captured: Cap
     assert "Nothing to review here" in html(get(browser, task="mail"))
 
 
+@pytest.mark.parametrize(("direction", "place", "words"), [("after", "5", "go back to"), ("before", "0", "go on to")])
+def test_a_look_that_took_too_long_says_which_way_it_went(
+    direction: str,
+    place: str,
+    words: str,
+    browser: Client,
+    index: Callable[..., ExampleIndex],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(6):
+        index(str(number))
+        save_review(str(number), by="bert", verdict="good")
+    monkeypatch.setattr("console.review.queue.STRETCHES", (1, 2))
+
+    assert words in html(get(browser, **{direction: place}))
+
+
 @pytest.mark.parametrize("place", ["at", "after", "before"])
 @pytest.mark.parametrize("example", ["never there", "\0", "x" * 5000, "‮"])
 def test_a_place_that_is_none_begins_the_queue_anew(
