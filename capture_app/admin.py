@@ -57,7 +57,7 @@ class FeedbackAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
         """Without the words, which make many megabytes when a page has long ones."""
-        rows = super().get_queryset(request).defer("label", "comment", "correction")
+        rows: QuerySet[Feedback] = super().get_queryset(request).defer("label", "comment", "correction")
         return rows.annotate(has_comment=_is_said("comment"), has_correction=_is_said("correction"))
 
     @admin.display(boolean=True, description="comment")
