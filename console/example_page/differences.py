@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from console.example_page.shown import TEXT_CHARACTERS, visible
+from console.example_page.shown import visible
 
 SAME: Final = "same"
 REMOVED: Final = "removed"
 ADDED: Final = "added"
 
-_MOST_CHARACTERS: Final = TEXT_CHARACTERS  # of one side: all of it is shown
+_MOST_CHARACTERS: Final = 2_000_000  # of one side: all of it is shown
 _MOST_WORDS: Final = 3000  # of one side; finding the longest matches takes the square of it at worst
 _WORD: Final = re.compile(r"\s+|\w+(?:[.,]\w+)*|[^\w\s]")
 _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
