@@ -44,6 +44,9 @@ def _pages(questions: Mapping[str, Any]) -> dict[str, Ask]:
     def listed(**asked: str) -> Ask:
         return lambda: f"{reverse(_LIST)}?{urlencode(asked)}"
 
+    def queue(**asked: str) -> Ask:
+        return lambda: f"{reverse('admin:console_review')}?{urlencode(asked)}"
+
     def of_a_row(name: str, field: str) -> Ask:
         return lambda: f"{reverse(_LIST)}?{urlencode({name: next(rows)[field]})}"
 
@@ -84,6 +87,9 @@ def _pages(questions: Mapping[str, Any]) -> dict[str, Ask]:
         "search: a word, of one task": listed(q="return", task="navpage_classifier"),
         "an example, its chunk at hand": example,
         UNPACKED: example,
+        "the review queue": queue(),
+        "the review queue, a random sample": queue(order="sample", seed="7"),
+        "the review queue, of a task, those reviewed as bad": queue(task="navpage_classifier", state="bad"),
         "the dashboard": lambda: reverse("admin:index"),
     }
 
@@ -95,7 +101,7 @@ def _measure(client: Client, name: str, ask: Ask, times: int) -> list[float]:
             shutil.rmtree(capture_settings().data_dir / FOLDER, ignore_errors=True)
         address = ask()
         began = time.perf_counter()
-        answer = client.get(address)
+        answer = client.get(address, follow=True)  # the queue leads to its next example
         seconds = time.perf_counter() - began
         assert answer.status_code == 200, (address, answer.status_code)
         if number >= _WARMING:
