@@ -103,15 +103,29 @@ def authenticate(request: HttpRequest, scope: str) -> ApiToken:
 
     Raises NotAuthenticated without one that is known, NotAllowed when it was revoked, has expired or lacks the scope.
     """
-    token = _find(request.headers.get("Authorization", ""))
-    now = datetime.now(UTC)
-    if token.revoked_at is not None:
-        raise NotAllowed(f"The token {token.name!r} was revoked. Ask for another one.")
-    if token.expires_at is not None and token.expires_at <= now:
-        raise NotAllowed(f"The token {token.name!r} has expired. Ask for another one.")
+    token = _find_good(request)
     if scope not in token.scopes:
         raise NotAllowed(f"The token {token.name!r} lacks the scope {scope!r}. Ask for one that has it.")
-    _note_use(token, now)
+    _note_use(token, datetime.now(UTC))
+    return token
+
+
+def identify(request: HttpRequest) -> ApiToken:
+    """The token in the request's Authorization header, whatever its scopes are.
+
+    Raises NotAuthenticated without one that is known, NotAllowed when it was revoked or has expired.
+    """
+    token = _find_good(request)
+    _note_use(token, datetime.now(UTC))
+    return token
+
+
+def _find_good(request: HttpRequest) -> ApiToken:
+    token = _find(request.headers.get("Authorization", ""))
+    if token.revoked_at is not None:
+        raise NotAllowed(f"The token {token.name!r} was revoked. Ask for another one.")
+    if token.expires_at is not None and token.expires_at <= datetime.now(UTC):
+        raise NotAllowed(f"The token {token.name!r} has expired. Ask for another one.")
     return token
 
 

@@ -71,6 +71,14 @@ def _is_abandoned(folder: Path) -> bool:
         os.close(descriptor)
 
 
+def file_size(path: Path) -> int:
+    """In bytes; 0 where another process has just taken the file away."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """`path` holds the old bytes or the new ones, never a part, whatever happens."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from console.csp import secure
+from capture_app.csp import secure
 
 VIEW_FIGURES: Final = "console.view_figures"
 VIEW_TEXT: Final = "console.view_text"

@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 
+from capture_app.csp import secured_urls
 from capture_app.read_only_admin import ReadOnlyAdmin
 from console.access import VIEW_AUDIT, may
 from console.audit import ACTIONS
-from console.csp import secured_urls
 from console.examples import admin as examples  # noqa: F401  (registers the list of examples)
 from console.models import AuditEvent
 from console.runs import admin as runs  # noqa: F401  (registers the runs over the archive)

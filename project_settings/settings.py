@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from console import csp
+from capture_app import csp
 from project_settings import env, logs
 
 BASE_DIR = env.BASE_DIR

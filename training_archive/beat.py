@@ -4,6 +4,7 @@ Set `CELERY_BEAT_SCHEDULER = "training_archive.beat:CatchUpScheduler"`.
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, router, transaction
@@ -29,15 +30,20 @@ class CatchUpScheduler(DatabaseScheduler):  # type: ignore[misc]  # django-celer
 
 
 def install_schedule(*, using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
-    """Add the entries of BEAT_SCHEDULE that the tables lack. What an administrator changed or disabled stays so.
+    """Install the entries of BEAT_SCHEDULE, after every `migrate`."""
+    install_entries(BEAT_SCHEDULE, using=using)
 
-    Runs after every `migrate`. An entry that was deleted comes back, so disable it instead.
+
+def install_entries(entries: Mapping[str, Mapping[str, Any]], *, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Add the entries that the tables lack. What an administrator changed or disabled stays so.
+
+    An entry that was deleted comes back, so disable it instead.
     """
     if using != router.db_for_write(PeriodicTask):
         return
     try:
         with transaction.atomic(using=using):
-            for name, entry in BEAT_SCHEDULE.items():
+            for name, entry in entries.items():
                 _install(name, **entry)
     except DatabaseError as error:  # only some apps were migrated
         logger.warning("The schedule is not in the database yet (%s). `manage.py migrate` puts it there.", error)

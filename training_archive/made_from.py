@@ -15,6 +15,8 @@ from training_archive.reader import reading_session
 
 EXPORT: Final = "export"
 GONE_EXPORT: Final = "export (its folder is gone)"
+CONVERSATION: Final = "conversation"
+TRAINING_FILE: Final = "training file"
 UNTOLD: Final = "could not be told"
 
 logger = logging.getLogger("training_archive")
@@ -24,7 +26,7 @@ logger = logging.getLogger("training_archive")
 class MadeFrom:
     """Something that holds, or was trained on, some of the examples."""
 
-    kind: str  # EXPORT, GONE_EXPORT, UNTOLD, "training file", "model", ...
+    kind: str  # EXPORT, GONE_EXPORT, CONVERSATION, TRAINING_FILE, UNTOLD, "model", ...
     name: str  # how its owner finds it; of UNTOLD, the function that failed
     examples: int | None  # how many of them; None: it cannot be told any more
 

@@ -22,7 +22,7 @@ from typing import Final, Self
 from capture_app.blobs import Blob, store_blobs
 from capture_app.conf import CaptureSettings
 from capture_app.exceptions import InboxError
-from capture_app.files import fsync_directory, write_atomically
+from capture_app.files import file_size, fsync_directory, write_atomically
 from capture_app.inbox.base import Batch, Inbox, InboxDepth
 
 FOLDER: Final = "spool"
@@ -131,7 +131,7 @@ class SpoolInbox(Inbox):
         fsync_directory(self.directory)
 
     def depth(self) -> InboxDepth:
-        sizes = {path: _size(path) for path in self._waiting_files()}
+        sizes = {path: file_size(path) for path in self._waiting_files()}
         waiting = [path for path, size in sizes.items() if size]
         return InboxDepth(sum(sizes.values()), min(map(_opened_at, waiting), default=None))
 
@@ -271,13 +271,6 @@ def _lock_soon(descriptor: int) -> bool:
         except BlockingIOError:
             time.sleep(_LOCK_WAIT)
     return False
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # sealed or drained since it was listed
-        return 0
 
 
 def _opened_at(path: Path) -> datetime:

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
+from capture_app.csp import secure
 from capture_app.models import ExampleIndex
 from console.access import EXPORT, FORGET, REPLAY, REVIEW, may
 from console.actions import export_pages, forget_pages
@@ -21,7 +22,6 @@ from console.actions.pages import Pages
 from console.actions.registry import OfferedAction, offered_actions
 from console.actions.selection import from_queryset
 from console.actions.tagging import TagPages
-from console.csp import secure
 
 Examples = QuerySet[ExampleIndex]
 Ask = Callable[..., HttpResponseBase]

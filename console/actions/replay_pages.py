@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from capture_app.conf import capture_settings
 from capture_app.models import ExampleIndex
+from capture_app.shown import Budget
 from console import audit
 from console.access import REPLAY, needs
 from console.actions.exceptions import CannotReplay
@@ -16,7 +17,6 @@ from console.actions.replaying import SECONDS, RecordedCall, answer_of, model_of
 from console.actions.selection import PARAMETER
 from console.example_page.differences import ADDED, REMOVED, word_difference
 from console.example_page.finding import UNKNOWN, find_example, find_row
-from console.example_page.shown import Budget
 from console.models import AuditEvent
 
 

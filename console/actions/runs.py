@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 
 from capture_app.conf import capture_settings
 from capture_app.exceptions import CaptureError
+from capture_app.files import file_size
 from capture_app.jobs import describe
 from capture_app.progress import Progress
 from console import audit
@@ -60,7 +61,7 @@ def is_small(examples: int) -> bool:
 
 def _bytes_to_read() -> int:
     paths = [*archive_zips(archive_settings().zip_path), *sealed_files(), capture_settings().live_database]
-    return sum(path.stat().st_size for path in paths if path.exists())
+    return sum(map(file_size, paths))
 
 
 def start(kind: str, user: User, selection: Selection | None, choices: Mapping[str, Any]) -> ActionRun:

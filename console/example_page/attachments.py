@@ -17,8 +17,8 @@ from django.utils.crypto import constant_time_compare
 
 from capture_app.blobs import blob_path
 from capture_app.conf import capture_settings
+from capture_app.shown import short
 from console.example_page.conversation import Attach, Attachment
-from console.example_page.shown import short
 
 _SALT: Final = "console.example_page.attachments"
 _HEAD_BYTES: Final = 12

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 from django.utils.http import urlencode
 
 from capture_app.index import PREVIEW_CHARACTERS
 from capture_app.judgments import CORRECTION, RATING, TAGS
 from capture_app.models import ExampleIndex, ExampleTag, Feedback, Review
+from capture_app.shown import Budget, Text, short
 from console.example_page.addresses import page_address
 from console.example_page.contents import Contents
 from console.example_page.differences import Piece, word_difference
-from console.example_page.shown import Budget, Text, short
 from console.examples.places import Place, beyond
 from console.models import AuditEvent
 
@@ -26,6 +28,7 @@ ANCHOR: Final = "call"  # of the query string: the id of the call around which a
 _MOST_FEEDBACK: Final = 20
 _MOST_TAGS: Final = 100
 _MOST_SIBLINGS: Final = 10
+_FEW: Final = 2_000  # examples that can be sorted for one page
 _CALLS_EACH_WAY: Final = 5  # of a conversation, around the one that is looked at
 _MOST_EVENTS: Final = 20
 _PREVIEW: Final = 90  # characters
@@ -152,8 +155,17 @@ def siblings(row: ExampleIndex) -> list[Call]:
     """The newest other calls that asked the same."""
     if not row.prompt_hash:
         return []
-    same = ExampleIndex.objects.filter(prompt_hash=row.prompt_hash).exclude(pk=row.pk)
+    same = _asked(row.prompt_hash).exclude(pk=row.pk)
     return [_call(other, row) for other in same.order_by("-created_at", "-id")[:_MOST_SIBLINGS]]
+
+
+def _asked(prompt_hash: str) -> QuerySet[ExampleIndex]:
+    """Those with this hash. Of a prompt that is asked all day the newest are soon met on the way back in time, where
+    its own index would lead to rows that all have to be sorted; COALESCE keeps that index out."""
+    found = ExampleIndex.objects.filter(prompt_hash=prompt_hash)
+    if found.order_by()[_FEW : _FEW + 1].exists():
+        return ExampleIndex.objects.filter(Exact(Coalesce(F("prompt_hash"), F("prompt_hash")), prompt_hash))
+    return found
 
 
 def thread(row: ExampleIndex, anchor_id: str) -> Thread | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from capture_app.example import RESERVED_KEY
+from capture_app.shown import parsed
 from console.example_page.finding import Example
-from console.example_page.shown import parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

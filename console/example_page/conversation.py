@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from capture_app.blobs import REFERENCE
 from capture_app.messages import to_json_text
+from capture_app.shown import Budget, Text
 from console.example_page.contents import Contents, mapping
-from console.example_page.shown import Budget, Text
 
 MOST_TURNS: Final = 200  # on one page, unless all is asked for
 _MOST_PARTS: Final = 500  # of one turn, unless all is asked for

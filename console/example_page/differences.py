@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from console.example_page.shown import visible
+from capture_app.shown import visible
 
 SAME: Final = "same"
 REMOVED: Final = "removed"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from capture_app.models import ExampleIndex
+from capture_app.shown import Budget, Text, short
 from console.example_page.contents import Contents
-from console.example_page.shown import Budget, Text, short
 
 # Keys under the reserved one that have a place of their own on the page.
 _ELSEWHERE: Final = frozenset(("messages", "tool_calls", "blobs"))

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from console.example_page.shown import short
+from capture_app.shown import short
 from training_archive.made_from import made_from
 from training_archive.models import DatasetExport
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.http import urlencode
 
 from capture_app.models import ExampleIndex
+from capture_app.shown import Budget, short
 from console.access import EXPORT, FORGET, REPLAY, REVIEW, VIEW_AUDIT, VIEW_TEXT, may
 from console.example_page import beside, facts
 from console.example_page.addresses import address_or_none, attachment_address, page_address
@@ -18,7 +19,6 @@ from console.example_page.conversation import Attach, Conversation, read_convers
 from console.example_page.facts import Fact, Folded
 from console.example_page.finding import Found, Place, find_example, place_of
 from console.example_page.lineage import Lineage, lineage
-from console.example_page.shown import Budget, short
 from console.models import AuditEvent
 
 # What can be done with an example: the right it needs, the address, and what the button says.

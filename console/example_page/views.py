@@ -7,14 +7,14 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
+from capture_app.csp import secured
+from capture_app.shown import short
 from console import audit
 from console.access import VIEW_TEXT, may_list, needs
-from console.csp import secured
 from console.example_page.attachments import send_attachment
 from console.example_page.beside import ANCHOR
 from console.example_page.finding import Trouble, find_row
 from console.example_page.page import Asked, make_page
-from console.example_page.shown import short
 
 _TEMPLATE = "console/example_page/page.html"
 _NOT_THERE = "console/example_page/not_there.html"

@@ -9,14 +9,14 @@ from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
+from capture_app.csp import secured_urls
 from capture_app.models import ExampleIndex
 from capture_app.read_only_admin import ReadOnlyAdmin
+from capture_app.shown import short, visible
 from console.access import VIEW_TEXT, may, may_list
 from console.actions import urls as actions
 from console.actions.admin import PickedActions
-from console.csp import secured_urls
 from console.example_page import urls as example_page
-from console.example_page.shown import short, visible
 from console.example_page.views import example_page as show_example
 from console.examples.changelist import TIME, ExampleChangeList
 from console.examples.full_text import urls as full_text

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
-from console.example_page.shown import short
+from capture_app.shown import short
 from console.examples import wanted as asked
 from console.examples.choices import models, providers, tags, tasks
 from console.examples.wanted import PAGING, Wanted, parameters

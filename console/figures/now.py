@@ -11,6 +11,7 @@ from django.db.models import Model, Sum
 from django.db.models.functions import Coalesce
 
 from capture_app.conf import capture_settings
+from capture_app.files import file_size
 from capture_app.health import health_problem
 from capture_app.inbox import get_inbox
 from capture_app.jobs import ARCHIVE, DRAIN, FRESHNESS
@@ -93,7 +94,7 @@ def _live(jobs: Jobs) -> Card:
 
 
 def _archive() -> Card:
-    zips = [path.stat().st_size for path in archive_zips(archive_settings().zip_path) if path.exists()]
+    zips = [file_size(path) for path in archive_zips(archive_settings().zip_path)]
     rows = ArchivedChunk.objects.aggregate(rows=Coalesce(Sum("rows"), 0))["rows"]
     if not zips:
         note = "The first run makes it: tonight's, or manage.py archive_training_data now."

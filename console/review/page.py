@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from capture_app.models import ExampleIndex, ExampleTag
+from capture_app.shown import Budget, short
 from console.example_page import beside
 from console.example_page.addresses import page_address
 from console.example_page.beside import Judgments
 from console.example_page.contents import Contents
 from console.example_page.finding import Trouble, find_example
 from console.example_page.page import conversation_context
-from console.example_page.shown import Budget, short
 from console.review.judging import digest, stamp
 from console.review.queue import User
 

@@ -8,7 +8,7 @@ from typing import Final
 from django.db.models import Count, Q
 
 from capture_app.models import ExampleIndex
-from console.example_page.shown import short
+from capture_app.shown import short
 from console.review.conditions import judged
 from console.review.queue import User
 

@@ -9,9 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html
 
+from capture_app.csp import secured_urls
 from capture_app.read_only_admin import ReadOnlyAdmin
 from console.access import RUN, VIEW_FIGURES, may
-from console.csp import secured_urls
 from console.runs import views
 from console.runs.page import duration, label, tone
 from console.runs.urls import urls

@@ -22,9 +22,6 @@ from tests.browser.site import PASSWORD, Site
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 
-# A part of Django's own templates: a label that is a picture.
-_OF_DJANGO: Final = [["#changelist-search"]]
-
 _SERIOUS: Final = ("serious", "critical")
 _LEFT: Final = "net::ERR_ABORTED"  # by somebody who went on to another page
 _ASKED_BY_THE_BROWSER: Final = "/favicon.ico"
@@ -72,7 +69,7 @@ def log_in(context: BrowserContext, site: Site, user: str) -> Page:
 
 def axe(page: Page) -> None:
     """Fail on what axe-core calls serious or critical."""
-    found = Axe().run(page, context={"exclude": _OF_DJANGO}).response["violations"]
+    found = Axe().run(page).response["violations"]
     serious = [
         f"{each['impact']}: {each['help']}\n" + "\n".join(f"    {node['html']}" for node in each["nodes"])
         for each in found

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ from capture_app.wording import counted
 from training_archive.blob_sweep import mark_blobs, sweep_marked_blobs
 from training_archive.chunks import CHUNK_SUFFIX, chunk_name
 from training_archive.conf import archive_settings
+from training_archive.copies import erase_copies, places, said_again
 from training_archive.dated_names import archive_zips
 from training_archive.erasing import (
     Found,
@@ -120,10 +121,10 @@ def forget(
     """Erase the examples of a user or a conversation, or those with the ids, everywhere that Gleaner keeps them.
 
     That is: inbox, live database, sealed files, every chunk of every ZIP, quarantine, index, what people said of them,
-    blobs that nobody else refers to, and the copies that were shipped. `by` says who asked. With no user, conversation
-    or id, only what a killed run left is finished. A user is found under the pseudonym, too. Calls made after this
-    began are not reached, nor is what another host still keeps for itself (run `forward_captures` there first). With
-    `dry_run` it only counts.
+    blobs that nobody else refers to, copies that other apps keep, and those that were shipped; and other examples that
+    say the same again, see `copies`. `by` says who asked. With no user, conversation or id, only what a killed run left
+    is finished. A user is found under the pseudonym, too. Calls made after this began are not reached, nor is what
+    another host still keeps for itself (run `forward_captures` there first). With `dry_run` it only counts.
 
     Raises ValueError for more than one kind of selector, ArchiveBusy while another run works, ArchiveError and others
     when something cannot be changed: the request is pending then, and running this again goes on.
@@ -135,7 +136,7 @@ def forget(
         drain_captures(progress=progress)
         _refuse_incomplete(zip_path)
         if dry_run:
-            found = _search(selection, zip_path, progress).ids if selection else set()
+            found = _search_all(selection, zip_path, progress)[1].ids if selection else set()
             return ForgetReport(receipts=[], paths=[], found=len(found))
         own = [_request(selection, by)] if selection else []
         left = _pending().exclude(pk__in=[erasure.pk for erasure in own])
@@ -215,14 +216,14 @@ def _finish(erasure: Erasure, zip_path: Path, progress: Progress) -> Receipt:
     Blobs are marked before the ids are written down, because an archive run leaves out what is written down, and nobody
     would find any more what it referred to. Judgments go as soon as the ids are: from then on no new one comes.
     """
-    selection = _selection_of(erasure)
-    findings = _search(selection, zip_path, progress)
+    selection, findings = _search_all(_selection_of(erasure), zip_path, progress)
     wanted = _wanted(selection, findings.ids)
     mark_blobs(findings.blobs | blobs_in_quarantine(capture_settings().data_dir, wanted))
     _write_down(erasure, findings, selection, wanted)
     _erase_put_aside(erasure, wanted)
     ids = _known_ids(erasure)
     _erase_judgments(erasure, ids)
+    _erase_copies(erasure, replace(wanted, ids={*wanted.ids, *ids}))
     _remove_from_archive(findings, ids, zip_path, progress)
     _remove_from_index(ids)
     _count(erasure, "blobs", sweep_marked_blobs(zip_path, progress))
@@ -244,6 +245,16 @@ def _known_ids(erasure: Erasure) -> list[str]:
 
 
 # --- Searching -------------------------------------------------------------------------------------------------------
+
+
+def _search_all(selection: Selection, zip_path: Path, progress: Progress) -> tuple[Selection, _Findings]:
+    """Search for those that are meant, and once more if others say the same again: then they are meant, too."""
+    findings = _search(selection, zip_path, progress)
+    others = said_again(_wanted(selection, findings.ids)) - findings.ids
+    if not others:
+        return selection, findings
+    selection = replace(selection, ids=[*selection.ids, *sorted(others)])
+    return selection, _search(selection, zip_path, progress)
 
 
 def _search(selection: Selection, zip_path: Path, progress: Progress) -> _Findings:
@@ -340,6 +351,12 @@ def _erase_judgments(erasure: Erasure, ids: Sequence[str]) -> None:
     erasure.save(update_fields=["progress"])
 
 
+def _erase_copies(erasure: Erasure, wanted: Wanted) -> None:
+    for place, removed in erase_copies(wanted).items():
+        _count(erasure, place, removed)
+    erasure.save(update_fields=["progress"])
+
+
 def _remove_from_index(ids: Sequence[str]) -> None:
     for start in range(0, len(ids), _IDS_AT_ONCE):
         ExampleIndex.objects.filter(pk__in=ids[start : start + _IDS_AT_ONCE]).delete()
@@ -383,7 +400,7 @@ def _close(erasure: Erasure, ids: Sequence[str], findings: _Findings, shipped_to
         finished_at=erasure.finished_at.isoformat(),
         searched={"zips": findings.zips_searched, "chunks": findings.chunks_searched},
         examples=erasure.examples,
-        removed={place: progress.get(place, 0) for place in (_WAITING, *_ELSEWHERE)},
+        removed={place: progress.get(place, 0) for place in (_WAITING, *_ELSEWHERE, *places())},
         chunks=progress.get(_CHUNKS, {}),
         shipped_to=shipped_to,
         made_from_them=[asdict(found) for found in made_from(ids)],

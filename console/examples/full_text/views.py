@@ -9,10 +9,10 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from capture_app.models import ExampleIndex
+from capture_app.shown import short, visible
 from console import audit
 from console.access import VIEW_TEXT, needs
 from console.example_page.addresses import page_address
-from console.example_page.shown import short, visible
 from console.examples.full_text.scan import MOST_HITS, Hit
 from console.examples.full_text.search import ENOUGH, Position, Step, search_on
 

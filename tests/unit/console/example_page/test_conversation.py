@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from capture_app.blobs import REFERENCE
 from capture_app.example import COLUMNS
+from capture_app.shown import Budget
 from console.example_page.contents import Contents
 from console.example_page.conversation import MOST_TURNS, Attachment, Conversation, Turn, read_conversation
-from console.example_page.shown import Budget
 
 SHA256 = "a" * 64
 CALL = {"id": "c1", "type": "function", "function": {"name": "get_price", "arguments": '{"sku": 1}'}}

@@ -9,7 +9,7 @@ import pytest
 from capture_app.example import RESERVED_KEY, prompt_hash
 from capture_app.models import ExampleIndex, ExampleTag, Feedback, Review
 from capture_app.services import drain_captures
-from console.example_page.shown import short, visible
+from capture_app.shown import short, visible
 from tests.unit.capture_app.captured import example, spool
 from tests.unit.console.example_page.conftest import Show, Store
 from tests.unit.console.hostile import HOSTILE, KINDS, Page

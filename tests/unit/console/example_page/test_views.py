@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from capture_app.models import ExampleIndex, ExampleTag, Feedback, ForgottenExample, Review
 from console import audit
+from console.example_page import beside
 from console.example_page import lineage as lineage_module
 from console.example_page.addresses import page_address
 from console.models import AuditEvent
@@ -180,7 +181,12 @@ def test_the_correction_that_counts_is_the_one_that_exports_teach(
     assert not {"r", "f", "m"} - {shown or ""} & set(page.texts)
 
 
-def test_other_answers_to_the_same_prompt_are_told(show: Show, judged: ExampleIndex) -> None:
+@pytest.mark.parametrize("few", [2_000, 0])
+def test_other_answers_to_the_same_prompt_are_told(
+    few: int, monkeypatch: pytest.MonkeyPatch, show: Show, judged: ExampleIndex
+) -> None:
+    monkeypatch.setattr(beside, "_FEW", few)
+
     page = show(judged.pk)
 
     assert "differs" in page.texts

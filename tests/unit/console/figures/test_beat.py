@@ -1,10 +1,8 @@
 """The refresh in django-celery-beat's tables."""
 
-import logging
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError
 from django_celery_beat.models import PeriodicTask
 
 from console import tasks
@@ -37,25 +35,3 @@ def test_an_entry_that_was_deleted_comes_back() -> None:
     install_schedule()
 
     assert PeriodicTask.objects.filter(name=NAME).count() == len(FIGURES_SCHEDULE) == 1
-
-
-def test_another_database_is_left_alone() -> None:
-    PeriodicTask.objects.filter(name=NAME).delete()
-
-    install_schedule(using="another")
-
-    assert not PeriodicTask.objects.filter(name=NAME).exists()
-
-
-def test_without_the_tables_migrate_goes_on_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(**kwargs: object) -> None:
-        raise DatabaseError("no such table: django_celery_beat_periodictask")
-
-    monkeypatch.setattr(PeriodicTask.objects, "filter", fail)
-
-    with caplog.at_level(logging.WARNING, "console"):
-        install_schedule()
-
-    assert "manage.py migrate" in caplog.text

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client
 from django.urls import path, reverse
 
-from console.csp import DIRECTIVES, POLICY, secured, secured_urls
+from capture_app.csp import DIRECTIVES, POLICY, secured, secured_urls
 
 REQUEST = HttpRequest()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.example_page.shown import (
+from capture_app.shown import (
     PAGE_CHARACTERS,
     TEXT_CHARACTERS,
     Budget,

@@ -1,4 +1,4 @@
-"""What a browser may do on the console's pages: show them, and run nothing that came with an example.
+"""What a browser may do on pages that show examples: show them, and run nothing that came with one.
 
 The pages carry these headers themselves, so that they do in any project; only the dashboard is on a page of Django's
 and does not. The stand-alone project sends the same policy with every answer, through django-csp, which leaves alone
