@@ -29,7 +29,7 @@ def client_of(user: User) -> Client:
 
 
 def staff(*rights: str) -> User:
-    user = User.objects.create_user(f"with {' '.join(rights) or 'nothing'}", is_staff=True)
+    user = User.objects.create_user(f"with {' '.join(rights) or 'nothing'}"[:150], is_staff=True)
     codenames = [right.removeprefix("console.") for right in rights]
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames, content_type__app_label="console"))
     return user

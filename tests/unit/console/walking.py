@@ -60,7 +60,7 @@ class Things:
 
 def make_things() -> Things:
     now = datetime.now(UTC)
-    answer = call_llm("What is it?", task="shop", training_metadata={})
+    answer = call_llm("What is it?", task="shop", training_metadata={"conversation_id": "one"})
     drain_captures()
     choices = {"format": "openai-chat", "dedupe": "exact", "split": "1", "name": "again", "count_only": False}
     return Things(
@@ -115,6 +115,7 @@ NEEDS = {
     "console_forget": access.FORGET,
     "console_receipt": access.FORGET,
     "console_replay": access.REPLAY,
+    "console_training_file": access.EXPORT,
     "console_action_run": access.EXPORT,
     "console_action_progress": access.EXPORT,
     "console_action_again": access.EXPORT,
@@ -150,6 +151,7 @@ ACTS: dict[str, tuple[Form, str]] = {
     "console_forget": (lambda it: {"ids": json.dumps([it.example]), "confirm": "1"}, audit.FORGOT),
     "console_replay": (lambda it: {"route": "task"}, audit.REPLAYED),
     "console_action_again": (lambda it: {}, audit.EXPORTED),
+    "console_training_file": (lambda it: {"ids": json.dumps([it.example]), "make": "1"}, audit.CURATED),
     "console_review_judge": (lambda it: {"example": it.example, "verdict": "good"}, audit.REVIEWED),
     "console_review_undo": (lambda it: {}, audit.REVIEWED),
     "console_examples_full_text": (lambda it: {"q": "nowhere"}, audit.SEARCHED),

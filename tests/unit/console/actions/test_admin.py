@@ -46,7 +46,7 @@ def request_of(staff: Staff, rf: RequestFactory) -> Callable[..., HttpRequest]:
 @pytest.mark.parametrize(
     ("right", "names"),
     [
-        (EXPORT, {"export_selected"}),
+        (EXPORT, {"export_selected", "add_to_training_file"}),
         (REVIEW, {"tag_selected"}),
         (FORGET, {"forget_selected"}),
         (REPLAY, {"replay_selected"}),

@@ -213,6 +213,7 @@ def words_kept() -> set[str]:
             cursor.execute("DROP TABLE temp.kept")
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it looks into SQLite's words")
 def test_who_deletes_an_example_deletes_its_words(entered: Callable[..., ExampleIndex]) -> None:
     secret, other = entered("secret words"), entered("other words")
     ExampleIndex.objects.filter(pk=secret.pk).delete()
@@ -223,6 +224,7 @@ def test_who_deletes_an_example_deletes_its_words(entered: Callable[..., Example
     assert set(SearchEntry.objects.values_list("example_id", flat=True)) == {other.pk}
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it looks into SQLite's words")
 def test_an_example_that_was_not_entered_yet_can_be_deleted(make_example: Make) -> None:
     make_example(prompt_preview="kept")
     enter_examples()

@@ -1,6 +1,5 @@
 """The refresh in django-celery-beat's tables."""
 
-
 import pytest
 from django.core.management import call_command
 from django_celery_beat.models import PeriodicTask
