@@ -21,7 +21,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """As Django answers other filters that it cannot read: PostgreSQL takes no NUL, and the page would be an error."""
+        """What asks for a NUL is answered as other filters that cannot be read: PostgreSQL would fail with it."""
         if any("\0" in value for _, values in request.GET.lists() for value in values):
             raise IncorrectLookupParameters("NUL")
         return super().get_changelist_instance(request)

@@ -18,8 +18,9 @@ DOWNLOADED: Final = "downloaded"
 FORGOT: Final = "forgot"
 REPLAYED: Final = "replayed"
 RAN: Final = "ran"
+CURATED: Final = "curated"  # made conversations of examples, or added these to a training file
 
-ACTIONS: Final = (SAW, SEARCHED, REVIEWED, TAGGED, EXPORTED, DOWNLOADED, FORGOT, REPLAYED, RAN)
+ACTIONS: Final = (SAW, SEARCHED, REVIEWED, TAGGED, EXPORTED, DOWNLOADED, FORGOT, REPLAYED, RAN, CURATED)
 
 _ID_CHARACTERS: Final = 200  # an index of PostgreSQL takes no key beyond 2,700 bytes; ids of ours have 36 characters
 

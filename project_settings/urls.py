@@ -1,4 +1,4 @@
-"""What can be reached: the admin for people, /healthz and /metrics for machines that watch."""
+"""What can be reached: the admin for people, APIs for programs, /healthz and /metrics for machines that watch."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -13,4 +13,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}console/favicon.svg")),
     path("", include("capture_app.urls")),
+    path("", include("training_files.urls")),
 ]

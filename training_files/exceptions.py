@@ -31,7 +31,11 @@ class NotOwner(TrainingFilesError):
 
 
 class FileClosed(TrainingFilesError):
-    """An archived training file takes no changes until it is opened again. Nothing was changed."""
+    """A training file that is archived, being built or half built takes no changes. Nothing was changed."""
+
+
+class ChangedMeanwhile(TrainingFilesError):
+    """Somebody else changed the same thing at the same time. Asked again, it will most likely do."""
 
 
 class InvalidConversation(TrainingFilesError):
@@ -46,3 +50,15 @@ class InvalidConversation(TrainingFilesError):
 
 class PartDamaged(TrainingFilesError):
     """A part of a training file in the storage is missing, or is not what was written."""
+
+
+class SweptAway(TrainingFilesError):
+    """What was written was not named in time, so a sweep took it. Nothing was changed; it is to be done again."""
+
+
+class BuildStopped(TrainingFilesError):
+    """A build was taken over by another process, or ended by a person. What it had added is there."""
+
+
+class DownloadRefused(TrainingFilesError):
+    """The link of a download is not, or no longer, good. Ask for a new one."""

@@ -6,7 +6,9 @@ removing writes one part anew, and an older version stays what it was.
 """
 
 import uuid
+from typing import Any
 
+import orjson
 from django.db import models
 
 
@@ -34,11 +36,14 @@ class Conversation(models.Model):
     updated_at = models.DateTimeField()
     created_date = models.DateField(null=True)  # of the conversation itself
     added_by = models.TextField(blank=True)
+    changed_by = models.TextField(blank=True)  # the last one
 
     enrichment_status = models.TextField(choices=Enrichment, default=Enrichment.PENDING)
     enrichment_problem = models.TextField(blank=True)
+    enricher = models.TextField(blank=True)  # the mark of the run that has it; see conversations.enrichment.claims
     enriched_file_path = models.TextField(null=True)  # noqa: DJ001  (null until there is one, as the API says it)
     sha256 = models.TextField(blank=True)  # of the stored file
+    origin_sha256 = models.TextField(blank=True)  # of what came in, before anybody enriched or reviewed it here
     size = models.BigIntegerField("size (bytes)", default=0)
 
     turns = models.IntegerField(default=0)
@@ -66,6 +71,48 @@ class Conversation(models.Model):
         return self.id
 
 
+class ConversationExample(models.Model):
+    """A captured example that a conversation was made from: the answer of one of its pairs.
+
+    It outlives a conversation that training files hold in an older version; see lineage.
+    """
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.DO_NOTHING, db_constraint=False, related_name="examples"
+    )
+    position = models.IntegerField()  # in the order of the conversation
+    example_id = models.TextField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "position"], name="conversation_example")]
+
+    def __str__(self) -> str:
+        return self.example_id
+
+
+class EnrichmentAnswer(models.Model):
+    """What a model answered when it was asked to enrich a conversation. What was of use is never asked twice.
+
+    It outlives the conversation, without the answer: the captured call repeats what the conversation said, and must be
+    found when that is to be forgotten; see lineage.
+    """
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.DO_NOTHING, db_constraint=False, related_name="answers"
+    )
+    step = models.TextField()  # see conversations.enrichment.steps
+    question_sha256 = models.TextField()  # of all that was sent: when that is another, it is asked anew
+    answer = models.JSONField(null=True)  # checked; None: it was of no use, or the conversation is gone
+    example_id = models.TextField(blank=True, db_index=True)  # of the captured call; "": it could not be captured
+    answered_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["conversation", "step"], name="enrichment_answer")]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id}: {self.step}"
+
+
 class TrainingFile(models.Model):
     """A named, versioned selection of conversations. `training_files.service` alone changes one."""
 
@@ -81,7 +128,7 @@ class TrainingFile(models.Model):
     status = models.TextField(choices=Status, default=Status.ACTIVE)
     owner = models.TextField()  # "user:NAME" or "token:NAME"
     vertical = models.TextField(blank=True)
-    consultant_profile = models.JSONField(default=dict)
+    profile_json = models.TextField(default="{}")  # as text: no database then reorders its keys
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     version = models.IntegerField(default=1)  # the current one, the only one that changes
@@ -96,6 +143,11 @@ class TrainingFile(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def consultant_profile(self) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self.profile_json)
+        return found
+
 
 class TrainingFileVersion(models.Model):
     """The figures of a version; those of the current one change with it."""
@@ -107,7 +159,13 @@ class TrainingFileVersion(models.Model):
     note = models.TextField(blank=True)
     updated_at = models.DateTimeField()
     revision = models.IntegerField(default=0)  # counts its changes
+    file_name = models.TextField()  # what the training file was called, as long as this version was current
     figures = models.JSONField(default=dict)  # see v4.figures
+    quality_score = models.FloatField(null=True)  # mean of its pairs', out of the figures
+    part_count = models.IntegerField(default=0)
+    json_bytes = models.BigIntegerField(default=0)  # of its parts, without what joins them
+    jsonl_bytes = models.BigIntegerField(default=0)
+    jsonl_part_count = models.IntegerField(default=0)  # parts that have at least one line
 
     class Meta:
         ordering = ["training_file", "-number"]
@@ -154,6 +212,86 @@ class TrainingFileConversation(models.Model):
 
     def __str__(self) -> str:
         return self.conversation_id
+
+
+class JoinedFile(models.Model):
+    """A version as one object in an S3 bucket, for presigned URLs. Made when first asked for, let go at a change."""
+
+    class Format(models.TextChoices):
+        JSON = "json"
+        JSONL = "jsonl"
+
+    version = models.ForeignKey(TrainingFileVersion, on_delete=models.CASCADE, related_name="joined_files")
+    format = models.TextField(choices=Format)
+    revision = models.IntegerField()  # of the version
+    name = models.TextField(unique=True)  # in the storage
+    size = models.BigIntegerField("size (bytes)")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "format"], name="training_file_joined")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Build(models.Model):
+    """A long addition to a training file, in batches, by a worker or a command. `training_files.builds` runs it.
+
+    Each batch is one transaction that also moves `done`, so whoever goes on after a kill goes on just there. Whoever
+    goes on writes its mark into `runner`; one that finds another's there stops.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        ABANDONED = "abandoned"  # somebody opened the file again without it
+
+    training_file = models.ForeignKey(TrainingFile, on_delete=models.CASCADE, related_name="builds")
+    state = models.TextField(choices=State, default=State.QUEUED)
+    requested_by = models.TextField()
+    requested_at = models.DateTimeField()
+    seen_at = models.DateTimeField()  # when somebody last worked on it
+    finished_at = models.DateTimeField(null=True)
+    runner = models.TextField(blank=True)
+    ids_name = models.TextField()  # in the storage: the ids of the conversations to add, one a line
+    ids_sha256 = models.TextField()
+    total = models.IntegerField()  # conversations
+    done = models.IntegerField(default=0)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-requested_at", "-id"]
+        indexes = [models.Index(fields=["state", "seen_at"], name="training_file_build")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["training_file"],
+                condition=models.Q(state__in=["queued", "running", "failed"]),
+                name="training_file_build_pending",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"build {self.pk}"
+
+
+class IdempotencyKey(models.Model):
+    """A request that came with a key, and what was answered, so that the same is not done twice. See `idempotency`."""
+
+    actor = models.TextField()  # keys of one do not concern another
+    key = models.TextField()
+    digest = models.TextField()  # SHA-256 of the request
+    claimed_at = models.DateTimeField(db_index=True)
+    status = models.IntegerField(null=True)  # null: it is being answered
+    body = models.TextField(blank=True)  # JSON; no text of a conversation
+    location = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["actor", "key"], name="training_file_idempotency")]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class LooseFile(models.Model):

@@ -14,7 +14,7 @@ from console.actions.selection import Selection, batches
 from console.models import ActionRun
 from training_archive.conf import archive_settings
 from training_archive.exceptions import ArchiveError
-from training_archive.made_from import EXPORT, GONE_EXPORT, UNTOLD, MadeFrom, made_from
+from training_archive.made_from import CONVERSATION, EXPORT, GONE_EXPORT, TRAINING_FILE, UNTOLD, MadeFrom, made_from
 from training_archive.models import ArchivedGeneration, Erasure
 from training_archive.receipts import FOLDER as RECEIPTS
 from training_archive.receipts import Receipt
@@ -23,6 +23,9 @@ from training_archive.services import forget
 _BY_HAND: Final = {
     EXPORT: "Delete the folder and its copies, run “manage.py export_dataset --unregister” on it, and export again.",
     GONE_EXPORT: "Find where it was moved, delete it, and run “manage.py export_dataset --unregister” on this path.",
+    CONVERSATION: "Nothing: it is erased with them, and so is what the current versions of training files hold of it.",
+    TRAINING_FILE: "Its current version loses them by itself, an older one keeps them: delete it, with what was "
+    "downloaded of it, and make it anew.",
     UNTOLD: "This failed, as the log says, so what it knows of is missing here. Ask whose app it is.",
 }
 _MAKE_ANEW: Final = "Make it anew without them."

@@ -1,5 +1,6 @@
 """Addresses below that of the list of examples. They are mounted by the admin of ExampleIndex."""
 
+from django.apps import apps
 from django.contrib.admin import AdminSite
 from django.urls import URLPattern, path
 
@@ -25,4 +26,13 @@ def urls(site: AdminSite) -> list[URLPattern]:
         path("actions/run/<int:run_id>/", view(runs.run), name="console_action_run"),
         path("actions/run/<int:run_id>/progress/", view(runs.progress), name="console_action_progress"),
         path("actions/run/<int:run_id>/again/", view(runs.again), name="console_action_again"),
+        *_of_training_files(site),
     ]
+
+
+def _of_training_files(site: AdminSite) -> list[URLPattern]:
+    if not apps.is_installed("training_files"):
+        return []
+    from console.training_files.pages import urls as found  # needs the app, which is optional
+
+    return found(site)

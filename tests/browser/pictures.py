@@ -33,20 +33,20 @@ def main(names: list[str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     program = find_program("chromium")
     with (
-        filled_site() as (site, example),
+        filled_site() as (site, filled),
         sync_playwright() as playwright,
         chromium(playwright, program) as browser,
         browser.new_context(viewport=DESK) as context,
     ):
         page = log_in(context, site, "anna")
-        missing = [name for name in names or PAGES if not photograph(page, site, name, example)]
+        missing = [name for name in names or PAGES if not photograph(page, site, name, filled)]
     if missing:
         raise SystemExit(f"There was no picture to take of: {', '.join(missing)}.")
 
 
 @contextmanager
-def filled_site() -> Iterator[tuple[Site, str]]:
-    """A site to photograph, and the id of an example on it."""
+def filled_site() -> Iterator[tuple[Site, dict[str, str]]]:
+    """A site to photograph, and what is on it, see pages.fill."""
     with TemporaryDirectory(prefix="gleaner-pictures-") as name:
         folder = Path(name)
         (folder / "migrated").mkdir()
@@ -56,9 +56,9 @@ def filled_site() -> Iterator[tuple[Site, str]]:
             yield site, fill(site)
 
 
-def photograph(page: Page, site: Site, name: str, example: str) -> bool:
+def photograph(page: Page, site: Site, name: str, filled: dict[str, str]) -> bool:
     """Write the three pictures of a page; False when it does not answer."""
-    answer = page.goto(site.admin + PAGES[name].format(example=example))
+    answer = page.goto(site.admin + PAGES[name].format(**filled))
     if answer is None or not answer.ok:
         return False
     for look in LOOKS:

@@ -12,12 +12,12 @@ from tests.browser.watching import LOOKS, axe, is_wider_than_its_window
 
 def test_every_page_can_be_used_by_everybody(site: Site, visit: Callable[..., Page], subtests: pytest.Subtests) -> None:
     """Light and dark, at a desk and on a phone."""
-    example = fill(site)
+    filled = fill(site)
     page = visit()
     for name, address in PAGES.items():
         for look in LOOKS:
             look.put_on(page)
-            page.goto(site.admin + address.format(example=example))
+            page.goto(site.admin + address.format(**filled))
             with subtests.test(f"{name}, {look}"):
                 axe(page)
                 assert not is_wider_than_its_window(page)

@@ -25,6 +25,7 @@ class EnrichedConversation:
     metadata: Mapping[str, Any]  # conversation_metadata of a full file
     pairs: Sequence[Mapping[str, Any]]
     profile: Mapping[str, Any] = field(default_factory=dict)  # consultant_profile
+    vertical: str = ""  # of the file that it came in
 
     @property
     def id(self) -> str:
@@ -43,6 +44,7 @@ class EnrichedConversation:
             {
                 "conversation_metadata": self.metadata,
                 "consultant_profile": self.profile,
+                "vertical": self.vertical,
                 "training_pairs": self.pairs,
             }
         )
@@ -53,6 +55,7 @@ class EnrichedConversation:
         return cls(
             metadata=found["conversation_metadata"],
             profile=found["consultant_profile"],
+            vertical=found["vertical"],
             pairs=found["training_pairs"],
         )
 

@@ -199,7 +199,7 @@ def test_nothing_is_begun_that_cannot_be_noted(example_ids: Make) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {AuditEvent._meta.db_table}")
     try:
-        with pytest.raises(Exception, match="no such table|does not exist"):
+        with pytest.raises(Exception, match=r"no such table|does not exist"):
             runs.start("export", User.objects.create_user("asker"), selection_of(ids), CHOICES)
         assert not ActionRun.objects.exists()
     finally:

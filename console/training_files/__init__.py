@@ -1,0 +1,1 @@
+"""What the console adds when training_files is installed: from captured examples to a training file."""

@@ -1,0 +1,1 @@
+"""Conversations on their way to be trained on: taken in or captured, enriched, reviewed by people."""

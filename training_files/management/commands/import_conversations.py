@@ -1,0 +1,54 @@
+"""Take conversations in from files."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.management.base import CommandError, CommandParser
+
+from capture_app.progress import Progress
+from capture_app.wording import counted
+from training_files.actors import SHELL
+from training_files.conversations.importing import ImportReport, import_conversations
+from training_files.management.training_files_command import TrainingFilesCommand
+
+_SHOWN: Final = 20  # ids, files or faults of a file, on the terminal; --json has all
+
+
+class Command(TrainingFilesCommand):
+    help = (
+        "Take in conversations of version 4: individual enriched files, and full training files of any size. A file "
+        "that has a fault is refused, and nothing of it taken in; the others are not affected. The same content again "
+        "changes nothing; other content under the same id takes the place of what was stored, and is named. Exit "
+        "status 1: a file was refused."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder: all *.json in it and below"
+        )
+
+    def call(self, progress: Progress, options: dict[str, Any]) -> ImportReport:
+        return import_conversations(options["paths"], by=SHELL.name, progress=progress)
+
+    def show(self, result: ImportReport) -> None:
+        changed = len(result.changed)
+        self.stdout.write(
+            f"{counted(result.files, 'file')}: {counted(result.added, 'conversation')} added, {changed:,} changed, "
+            f"{result.unchanged:,} as before."
+        )
+        for each in result.changed[:_SHOWN]:
+            self.stdout.write(f"  changed: {each}")
+        if changed > _SHOWN:
+            self.stdout.write(f"  and {changed - _SHOWN:,} more")
+
+    def finish(self, result: ImportReport, options: dict[str, Any]) -> None:
+        if result.refused:
+            lines = [line for path, faults in list(result.refused.items())[:_SHOWN] for line in _told(path, faults)]
+            told = f"{counted(len(result.refused), 'file')} refused, and nothing taken in from there:"
+            raise CommandError("\n".join([told, *lines]))
+
+
+def _told(path: str, faults: list[str]) -> list[str]:
+    rest = [f"    and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else []
+    return [f"  {path if path.isprintable() else ascii(path)}", *(f"    {fault}" for fault in faults[:_SHOWN]), *rest]
