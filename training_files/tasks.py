@@ -7,6 +7,7 @@ from celery import shared_task
 
 from training_files import builds
 from training_files.actors import WORKER
+from training_files.conversations.enrichment import sending
 from training_files.conversations.enrichment.service import enrich_conversations, enrich_pending
 from training_files.exceptions import BuildStopped, NotFound
 from training_files.storage import sweep_loose_files
@@ -36,7 +37,7 @@ def sweep() -> None:
     sweep_loose_files()
 
 
-@shared_task(name="training_files.enrich_conversations")
+@shared_task(name=sending.TASK)
 def enrich(conversation_ids: Sequence[str] = ()) -> None:
     """These, or all that wait. What comes of it is seen at the conversations; the next one goes on where one died."""
     if conversation_ids:

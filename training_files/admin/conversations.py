@@ -24,6 +24,7 @@ from training_files.admin.base import PagesAdmin, Told
 from training_files.admin.conversation_page import PAGE, conversation_page
 from training_files.admin.file_page import moment, quality, scaffolding
 from training_files.admin.numbers import decimal, whole
+from training_files.conversations.enrichment import sending
 from training_files.conversations.review import enrich_by_hand, review_pair
 from training_files.forms import AddForm
 from training_files.models import Conversation, TrainingFile
@@ -42,6 +43,19 @@ def add_to_file(pages: "ConversationAdmin", request: HttpRequest, queryset: Quer
     return pages.ask_where(request, list(queryset.values_list("pk", flat=True)[: MOST_PICKED + 1]))
 
 
+@admin.action(description="Enrich", permissions=["change"])
+def enrich(pages: "ConversationAdmin", request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
+    """A worker does it; the list shows what comes of it."""
+    waiting = queryset.exclude(enrichment_status=_COMPLETED)
+    ids = list(waiting.values_list("pk", flat=True)[:MOST_PICKED])
+    if not ids:
+        messages.info(request, "All of them are completed. A person may still change them, on the page of each.")
+        return
+    with Told(request):
+        sending.send(ids)
+        messages.success(request, f"{counted(len(ids), 'conversation')} will be enriched as soon as a worker is there.")
+
+
 @admin.register(Conversation)
 class ConversationAdmin(PagesAdmin):
     change_list_template = "training_files/admin/conversations.html"
@@ -49,7 +63,7 @@ class ConversationAdmin(PagesAdmin):
     list_filter = ("enrichment_status", "quality_tier", "source")
     search_fields = ("id__startswith", "persona_key__exact", "emotional_arc_key__exact", "training_topic_key__exact")
     search_help_text = "The beginning of an id, or the whole key of a persona, an arc or a topic"
-    actions = (add_to_file,)
+    actions = (enrich, add_to_file)
 
     def own_urls(self) -> list[URLPattern]:
         return [

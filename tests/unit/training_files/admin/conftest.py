@@ -1,12 +1,14 @@
 """What the tests of the admin share: people with rights, and something to look at."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from celery import Celery, current_app
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from tests.integration.servers import free_port
 from tests.unit.training_files.filling import conversation, store, training_file
 from training_files.models import TrainingFile
 
@@ -48,10 +50,32 @@ def one(db: None) -> TrainingFile:
 
 
 @pytest.fixture
-def broker() -> Iterator[None]:
-    """Tasks go into memory, where nobody takes them."""
+def broker() -> Iterator[Callable[[], list[Any]]]:
+    """Tasks go into memory, where nobody takes them; call it for their arguments."""
     usual = current_app._get_current_object()
     app = Celery("tests", broker="memory://", set_as_current=True)
+
+    def waiting() -> list[Any]:
+        found = []
+        with app.connection_for_read() as connection, connection.SimpleQueue("celery") as simple:
+            while simple.qsize():
+                message = simple.get_nowait()
+                found.append(message.payload[0])
+                message.ack()
+        return found
+
+    waiting()
+    yield waiting
+    waiting()
+    app.close()
+    usual.set_current()
+
+
+@pytest.fixture
+def no_broker() -> Iterator[None]:
+    """Nobody listens where the broker should be."""
+    usual = current_app._get_current_object()
+    app = Celery("tests", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=True)
     yield
     app.close()
     usual.set_current()

@@ -1,6 +1,7 @@
 """The list and the page of conversations: pairs as turns, reviews and scaffolding by hand."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,40 @@ def test_scaffolding_is_filled_by_hand(staff: Staff, one: TrainingFile) -> None:
     row = Conversation.objects.get(pk="held")
     assert (row.persona_key, row.training_topic_key, row.enrichment_status) == ("new", "other", "completed")
     assert stored().scaffolding["training_topic_key"] == "other"
+
+
+# --- By a worker -----------------------------------------------------------------------------------------------------
+
+
+def enrich(client: Client, *ids: str) -> str:
+    post = {"action": "enrich", "_selected_action": ids}
+    return client.post(url("changelist"), post, follow=True).content.decode()
+
+
+def test_conversations_are_given_to_a_worker(staff: Staff, one: TrainingFile, broker: Callable[[], list[Any]]) -> None:
+    Conversation.objects.filter(pk="held").update(enrichment_status="failed")
+
+    said = enrich(staff("change_conversation"), "held", "free")
+
+    assert "1 conversation will be enriched as soon as a worker is there." in said
+    assert broker() == [[["held"]]]
+
+
+def test_what_is_completed_needs_no_worker(staff: Staff, one: TrainingFile, broker: Callable[[], list[Any]]) -> None:
+    assert "All of them are completed." in enrich(staff("change_conversation"), "held")
+    assert broker() == []
+
+
+def test_a_broker_that_is_away_is_told(staff: Staff, one: TrainingFile, no_broker: None) -> None:
+    Conversation.objects.update(enrichment_status="pending")
+
+    assert "broker could not be reached" in enrich(staff("change_conversation"), "held")
+
+
+def test_who_may_only_look_gives_nothing_to_a_worker(
+    staff: Staff, one: TrainingFile, broker: Callable[[], list[Any]]
+) -> None:
+    Conversation.objects.update(enrichment_status="pending")
+    enrich(staff("view_conversation"), "held")
+
+    assert broker() == []

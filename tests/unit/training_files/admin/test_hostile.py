@@ -85,7 +85,10 @@ def test_hostile_text_is_text_on_every_page_and_changes_nothing_else_of_it(kind:
 
     for number, (name, text) in enumerate(texts.items()):
         name_all(made, by_number[number], text)
-        pages = {"conversation_change": [quote(by_number[number])], "trainingfile_change": [made.pk]}
+        pages: dict[str, list[Any]] = {
+            "conversation_change": [quote(by_number[number])],
+            "trainingfile_change": [made.pk],
+        }
         for page, args in pages.items():
             html = ask(client, page, *args)
             assert tags_of(html) <= allowed.setdefault(page, tags_of(html)), (name, page)

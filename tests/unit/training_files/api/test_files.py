@@ -178,16 +178,14 @@ def test_conversations_that_would_even_it_out_are_suggested(writer: Asking, file
     assert [(each["conversation_id"], each["cell"]) for each in found] == [("rare", ["q", "b", "u"])]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["", "/conversations", "/versions", "/versions/1", "/diff?old=1&new=1", "/suggestions", "/builds", "/builds/1"],
-)
 @pytest.mark.parametrize("file_id", [UNKNOWN, "nonsense", "{" + UNKNOWN + "}", "%00", "..", "\u00e4"])
-def test_what_is_no_training_file_is_not_found(writer: Asking, file_id: str, path: str) -> None:
-    assert problem(writer.get(f"/{file_id}{path}")) == (404, "not_found")
+def test_what_is_no_training_file_is_not_found(writer: Asking, file_id: str) -> None:
+    some = ("versions/1", "diff?old=1&new=1", "download?format=json", "builds/1")
+    for path in ("", *(f"/{each}" for each in ("conversations", "versions", "suggestions", "builds", *some))):
+        assert problem(writer.get(f"/{file_id}{path}")) == (404, "not_found"), path
 
 
 @pytest.mark.parametrize("number", ["0", "7", "-1", "one", "1.0", "99999999999999999999", "\u0661"])
-@pytest.mark.parametrize("kind", ["versions", "builds"])
-def test_what_is_no_version_or_build_is_not_found(writer: Asking, file_id: str, kind: str, number: str) -> None:
-    assert problem(writer.get(f"/{file_id}/{kind}/{number}")) == (404, "not_found")
+def test_what_is_no_version_or_build_is_not_found(writer: Asking, file_id: str, number: str) -> None:
+    for kind in ("versions", "builds"):
+        assert problem(writer.get(f"/{file_id}/{kind}/{number}")) == (404, "not_found")
