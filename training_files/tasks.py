@@ -10,6 +10,7 @@ from training_files.actors import WORKER
 from training_files.conversations.enrichment import sending
 from training_files.conversations.enrichment.service import enrich_conversations, enrich_pending
 from training_files.exceptions import BuildStopped, NotFound
+from training_files.idempotency import sweep_idempotency_keys
 from training_files.storage import sweep_loose_files
 
 logger = logging.getLogger("training_files")
@@ -35,6 +36,7 @@ def resume_builds() -> None:
 def sweep() -> None:
     """For beat, once a day."""
     sweep_loose_files()
+    sweep_idempotency_keys()
 
 
 @shared_task(name=sending.TASK)

@@ -31,6 +31,8 @@ _MOST_VERSION: Final = 999_999_999
 
 
 class NewTrainingFile(Asked):
+    keywords = {"examples": [{"name": "january", "description": "", "conversation_ids": ["first", "second"]}]}
+
     name = Line(max_length=LONGEST_NAME, help_text="No other training file has it.")
     description = Text(required=False, default="", allow_blank=True, max_length=LONGEST_TEXT)
     conversation_ids = ConversationIds()
@@ -39,7 +41,7 @@ class NewTrainingFile(Asked):
 class ChangedTrainingFile(Asked):
     """At least one of the two."""
 
-    keywords = {"minProperties": 1}
+    keywords = {"minProperties": 1, "examples": [{"name": "january"}]}
 
     name = Line(required=False, max_length=LONGEST_NAME)
     description = Text(required=False, allow_blank=True, max_length=LONGEST_TEXT)
@@ -51,6 +53,8 @@ class ChangedTrainingFile(Asked):
 
 
 class SomeConversations(Asked):
+    keywords = {"examples": [{"conversation_ids": ["first", "second"]}]}
+
     conversation_ids = ConversationIds()
 
 
@@ -79,7 +83,10 @@ class Matching(Asked):
 class NewBuild(Asked):
     """Either ids, or a filter: all that match it and are not in the training file yet."""
 
-    keywords = {"oneOf": [{"required": ["conversation_ids"]}, {"required": ["filter"]}]}
+    keywords = {
+        "oneOf": [{"required": ["conversation_ids"]}, {"required": ["filter"]}],
+        "examples": [{"filter": {"tier": "production", "min_quality": 4}}],
+    }
 
     conversation_ids = ConversationIds(required=False, most=MOST_IN_BUILD)
     filter = Matching(required=False)
@@ -91,6 +98,8 @@ class NewBuild(Asked):
 
 
 class Review(Asked):
+    keywords = {"examples": [{"score": 5, "notes": "Warm and clear"}]}
+
     score = Score(required=False, min_value=0, max_value=5, help_text="1 to 5; 0: none. Without it, as it was.")
     notes = Text(required=False, default="", allow_blank=True, max_length=LONGEST_TEXT)
     seed_example = Flag(required=False, help_text="Whether it is to be an example for others. Without it, as it was.")

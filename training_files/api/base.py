@@ -44,7 +44,7 @@ class Described(AutoSchema):
     """Describes an operation. A body must be there unless `Asked.may_be_missing` says otherwise, for PATCH, too."""
 
     def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
-        body: dict[str, Any] | None = super()._get_request_body(direction)
+        body: dict[str, Any] | None = AutoSchema._get_request_body(self, direction)
         may_be_missing = getattr(self.get_request_serializer(), "may_be_missing", False)
         return body if body is None or may_be_missing else {**body, "required": True}
 

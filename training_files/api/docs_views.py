@@ -1,5 +1,7 @@
 """The description of the API, for programs, and as a page for people that needs no network beyond this site."""
 
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.request import HttpHeaders
@@ -13,6 +15,7 @@ from rest_framework.response import Response
 from capture_app.csp import secured
 from training_files.api.base import ApiView
 from training_files.api.description import openapi
+from training_files.exceptions import NotFound
 
 
 class OpenApiView(ApiView):
@@ -24,6 +27,17 @@ class OpenApiView(ApiView):
 
     def get(self, request: Request) -> Response:
         return Response(openapi())
+
+
+class NothingView(ApiView):
+    """What is no address of the API, in the shape of all its other answers; also an id with a line break."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None  # type: ignore[assignment]  # as above
+
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        raise NotFound("There is nothing at this address.")
 
 
 @require_safe

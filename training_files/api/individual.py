@@ -11,6 +11,19 @@ from training_files.v4.validation import schema
 
 _NAME: Final = "IndividualFile"  # of the class below, and so of the component
 _PAIR: Final = "urn:gleaner:training-files:v4:pair"
+_EXAMPLE: Final = {
+    "dataset_metadata": {"conversation_id": "first"},
+    "training_pairs": [
+        {
+            "id": "turn1",
+            "turn_number": 1,
+            "conversation_history": [],
+            "current_user_input": "Where do I begin?",
+            "target_response": "With one small step.",
+            "training_metadata": {"quality_score": 4},
+        }
+    ],
+}
 _OUTSIDE: Final = ("$schema", "$id", "$defs")
 
 
@@ -24,7 +37,7 @@ class _IndividualFileDescribed(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
         whole, pair = schema("individual"), schema("pair")
         parts = {**pair["$defs"], "pair": _without(pair)}
-        found: dict[str, Any] = _moved({**_without(whole), "$defs": parts})
+        found: dict[str, Any] = _moved({**_without(whole), "$defs": parts, "examples": [_EXAMPLE]})
         return found
 
 

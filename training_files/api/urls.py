@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from training_files.api import (
     build_views,
@@ -41,6 +41,7 @@ below = [
     path("<str:file_id>/download", download_views.DownloadView.as_view(), name="download"),
     path("<str:file_id>/builds", build_views.BuildsView.as_view(), name="builds"),
     path("<str:file_id>/builds/<str:number>", build_views.BuildView.as_view(), name="build"),
+    re_path(r"^[\s\S]*\Z", docs_views.NothingView.as_view()),
 ]
 
 patterns = [path(_ROOT, file_views.TrainingFilesView.as_view(), name="files"), path(f"{_ROOT}/", include(below))]

@@ -22,6 +22,6 @@ def send(conversation_ids: Sequence[str]) -> None:
     except (OperationalError, OSError) as error:
         logger.warning("Conversations could not be sent to a worker (%s).", describe(error))
         raise TrainingFilesError(
-            "Celery's broker could not be reached, so no worker was asked. Nothing was changed; start the broker, or run "
-            "“manage.py enrich_conversations”, which needs none."
+            "Celery's broker could not be reached, so no worker was asked. Nothing was changed; start the broker, or "
+            "run “manage.py enrich_conversations”, which needs none."
         ) from error

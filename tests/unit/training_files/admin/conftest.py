@@ -8,7 +8,6 @@ from celery import Celery, current_app
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from tests.integration.servers import free_port
 from tests.unit.training_files.filling import conversation, store, training_file
 from training_files.models import TrainingFile
 
@@ -73,9 +72,12 @@ def broker() -> Iterator[Callable[[], list[Any]]]:
 
 @pytest.fixture
 def no_broker() -> Iterator[None]:
-    """Nobody listens where the broker should be."""
+    """A broker that takes nothing: its folder is none."""
     usual = current_app._get_current_object()
-    app = Celery("tests", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=True)
+    app = Celery("tests", broker="filesystem://localhost", set_as_current=True)
+    app.conf.broker_transport_options = dict.fromkeys(
+        ("data_folder_in", "data_folder_out", "control_folder"), "/dev/null"
+    )
     yield
     app.close()
     usual.set_current()

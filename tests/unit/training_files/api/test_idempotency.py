@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.training_files.api.asking import Asking, actor, problem, program
 from tests.unit.training_files.filling import many, training_file
-from training_files.idempotency import sweep_idempotency_keys
+from training_files import tasks
 from training_files.models import IdempotencyKey, TrainingFile
 
 pytestmark = pytest.mark.django_db
@@ -87,12 +87,13 @@ def test_a_key_whose_process_was_killed_is_taken_over_after_a_while(writer: Aski
     assert TrainingFile.objects.count() == 1
 
 
-def test_old_keys_are_swept(writer: Asking) -> None:
+def test_old_keys_are_swept_each_day(writer: Asking) -> None:
     sent(writer, key="old")
     IdempotencyKey.objects.update(claimed_at=datetime.now(UTC) - timedelta(hours=25))
     sent(writer, {**ONE, "name": "two"}, key="new")
 
-    assert sweep_idempotency_keys() == 1
+    tasks.sweep()
+
     assert list(IdempotencyKey.objects.values_list("key", flat=True)) == ["new"]
 
 

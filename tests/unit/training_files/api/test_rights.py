@@ -13,11 +13,13 @@ from tests.unit.training_files.filling import many, training_file
 
 pytestmark = pytest.mark.django_db
 
+Request = tuple[str, str, Any]  # method, path, body
+
 READS = (
     *("", "/FILE", "/FILE/conversations", "/FILE/versions", "/FILE/versions/1", "/FILE/diff?old=1&new=1"),
     *("/FILE/download?format=json", "/FILE/suggestions", "/FILE/builds", "/conversations", "/conversations/c0"),
 )
-CHANGES = (
+CHANGES: tuple[Request, ...] = (
     ("post", "/FILE/add-conversations", {"conversation_ids": ["c2"]}),
     ("post", "/FILE/remove-conversations", {"conversation_ids": ["c0"]}),
     ("patch", "/FILE", {"name": "new"}),
@@ -27,7 +29,7 @@ CHANGES = (
     ("post", "/FILE/builds", {"conversation_ids": ["c2"]}),
     ("delete", "/FILE", None),
 )
-MAKES = (
+MAKES: tuple[Request, ...] = (
     ("post", "", {"name": "mine", "conversation_ids": ["c2"]}),
     ("post", "/conversations", {"dataset_metadata": {}, "training_pairs": []}),
     ("put", "/conversations/c0/pairs/1/review", {"score": 5}),

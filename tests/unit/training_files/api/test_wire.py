@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from django.urls import resolve
 
 from capture_app.api_tokens import known_scopes
-from tests.unit.training_files.api.asking import Asking, problem, program
+from tests.unit.training_files.api.asking import UNKNOWN, Asking, problem, program
 from tests.unit.training_files.filling import many, training_file
 from training_files.api.wire import MOST_BYTES
-from training_files.models import TrainingFile
+from training_files.models import Conversation, TrainingFile
 from training_files.storage import open_files
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +114,12 @@ def test_who_takes_no_json_or_another_version_is_told_so(writer: Asking, accept:
     assert problem(writer.get("", Accept=accept)) == (406, "not_acceptable")
 
 
+@pytest.mark.parametrize("path", ["/", "/a/b/c", "/conversations/a%0Ab", "//", f"/{UNKNOWN}/"])
+def test_what_is_no_address_is_answered_like_all_else(path: str) -> None:
+    for method in ("get", "post", "delete"):
+        assert problem(Asking().ask(method, path)) == (404, "not_found")
+
+
 def test_answers_are_kept_by_nobody(writer: Asking) -> None:
     response = writer.get()
 
@@ -123,8 +130,7 @@ def test_answers_are_kept_by_nobody(writer: Asking) -> None:
 
 def test_a_storage_that_is_damaged_is_told_and_logged(writer: Asking, caplog: pytest.LogCaptureFixture) -> None:
     many("c", 1)
-    for name in [path.enriched_file_path for path in _conversations()]:
-        open_files().put(name, b"something else")
+    open_files().put(str(Conversation.objects.get().enriched_file_path), b"something else")
 
     response = writer.post("", {"name": "one", "conversation_ids": ["c0"]})
 
@@ -133,21 +139,10 @@ def test_a_storage_that_is_damaged_is_told_and_logged(writer: Asking, caplog: py
     assert not TrainingFile.objects.exists()
 
 
-def _conversations() -> Any:
-    from training_files.models import Conversation
-
-    return Conversation.objects.all()
-
-
 def test_views_have_no_transaction_of_the_requests(writer: Asking, settings: Any) -> None:
-    from django.urls import resolve
+    view: Any = resolve("/api/training-files").func
 
-    settings.DATABASES["default"]["ATOMIC_REQUESTS"] = True
-    try:
-        view = resolve("/api/training-files").func
-        assert "default" in view._non_atomic_requests  # what Django asks before it begins one
-    finally:
-        settings.DATABASES["default"]["ATOMIC_REQUESTS"] = False
+    assert view._non_atomic_requests == set(settings.DATABASES)  # what Django asks before it begins one
 
 
 def test_rest_framework_settings_of_a_project_change_nothing(writer: Asking, settings: Any) -> None:
