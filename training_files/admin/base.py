@@ -44,7 +44,7 @@ def found_or_404(find: Callable[[], Any]) -> Any:
         raise Http404(str(error)) from error
 
 
-class PagesAdmin(ModelAdmin):  # type: ignore[type-arg]  # Django's takes none where it runs
+class PagesAdmin(ModelAdmin):
     """Lists by Django, pages of our own. Every change is a service's; Django's own forms are not there."""
 
     actions_on_bottom = False
