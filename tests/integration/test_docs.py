@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from capture_app import call_llm
 from capture_app.conf import KEYS
 from capture_app.example import COLUMNS
 from training_archive.services import archive_training_data
+from training_files.conf import DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,18 +43,23 @@ def test_the_training_side_runs_as_typed(number: int, tmp_path: Path) -> None:
     assert "3" in done.stdout.splitlines()[-1]
 
 
-def test_every_command_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    ours = [name for name, app in get_commands().items() if app in ("capture_app", "training_archive")]
+@pytest.mark.parametrize(
+    ("apps", "document"),
+    [(("capture_app", "training_archive"), "README.md"), (("training_files",), "docs/training_files.md")],
+)
+def test_every_command_is_in_its_document(apps: tuple[str, ...], document: str) -> None:
+    text = (ROOT / document).read_text()
+    ours = [name for name, app in get_commands().items() if app in apps]
 
     assert ours
-    assert [name for name in ours if f"`{name}`" not in readme] == []
+    assert [name for name in ours if not re.search(rf"`{name}[` ]|manage.py {name}", text)] == []
 
 
-def test_every_setting_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize(("keys", "document"), [(KEYS, "README.md"), (DEFAULTS, "docs/training_files.md")])
+def test_every_setting_is_in_its_document(keys: Iterable[str], document: str) -> None:
+    text = (ROOT / document).read_text()
 
-    assert [key for key in KEYS if f"`{key}`" not in readme] == []
+    assert [key for key in keys if f"`{key}`" not in text] == []
 
 
 def test_the_schema_in_the_formats_is_the_schema() -> None:
