@@ -41,6 +41,29 @@ def storage_on(url: str) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def new_bucket(server: "S3Server") -> Iterator[Any]:
+    """The bucket, empty, as boto3 knows it; gone with all that is in it at the end of the block."""
+    import boto3
+
+    options = storage_on(server.url)["OPTIONS"]
+    s3 = boto3.resource(
+        "s3",
+        endpoint_url=server.url,
+        region_name=options["region_name"],
+        aws_access_key_id=options["access_key"],
+        aws_secret_access_key=options["secret_key"],
+    )
+    bucket = s3.create_bucket(Bucket=BUCKET)
+    yield bucket
+    server.wait()
+    server.trouble(delay=0, refuse=0, cut=0, opaque=0)
+    for upload in bucket.multipart_uploads.all():
+        upload.abort()
+    bucket.objects.all().delete()
+    bucket.delete()
+
+
 class S3Server:
     """The server as the tests see it."""
 

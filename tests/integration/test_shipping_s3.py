@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from capture_app.models import Job
 from tests.integration.conftest import ROOT, Project, project_in
-from tests.integration.s3_server import BUCKET, S3Server, s3_server, storage_on
+from tests.integration.s3_server import S3Server, new_bucket, s3_server, storage_on
 from tests.unit.training_archive.shipping.material import (
     ACTIVE,
     DATED,
@@ -58,22 +57,8 @@ def large_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bucket(server: S3Server) -> Iterator[Any]:
     """The bucket, empty, as boto3 knows it."""
-    options = storage_on(server.url)["OPTIONS"]
-    s3 = boto3.resource(
-        "s3",
-        endpoint_url=server.url,
-        region_name=options["region_name"],
-        aws_access_key_id=options["access_key"],
-        aws_secret_access_key=options["secret_key"],
-    )
-    bucket = s3.create_bucket(Bucket=BUCKET)
-    yield bucket
-    server.wait()
-    server.trouble(delay=0, refuse=0, cut=0, opaque=0)
-    for upload in bucket.multipart_uploads.all():
-        upload.abort()
-    bucket.objects.all().delete()
-    bucket.delete()
+    with new_bucket(server) as bucket:
+        yield bucket
 
 
 @pytest.fixture(scope="module")

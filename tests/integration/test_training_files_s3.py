@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import pytest
 
-from tests.integration.s3_server import BUCKET, S3Server, s3_server, storage_on
+from tests.integration.s3_server import S3Server, new_bucket, s3_server, storage_on
 from tests.unit.training_files.material import ADA, both_files, made, stored
 from training_archive.shipping.exceptions import ShippingError
 from training_files import service
@@ -33,20 +32,8 @@ def server() -> Iterator[S3Server]:
 @pytest.fixture
 def bucket(server: S3Server) -> Iterator[Any]:
     """The bucket, empty, as boto3 knows it."""
-    options = storage_on(server.url)["OPTIONS"]
-    s3 = boto3.resource(
-        "s3",
-        endpoint_url=server.url,
-        region_name=options["region_name"],
-        aws_access_key_id=options["access_key"],
-        aws_secret_access_key=options["secret_key"],
-    )
-    bucket = s3.create_bucket(Bucket=BUCKET)
-    yield bucket
-    for upload in bucket.multipart_uploads.all():
-        upload.abort()
-    bucket.objects.all().delete()
-    bucket.delete()
+    with new_bucket(server) as bucket:
+        yield bucket
 
 
 @pytest.fixture(autouse=True)

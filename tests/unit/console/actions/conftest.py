@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery, current_app
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from capture_app import call_llm
 from capture_app.services import drain_captures
 from console.actions import runs
+from tests.unit.memory_broker import memory_broker
 
 
 @pytest.fixture
@@ -44,23 +44,8 @@ def staff(db: None) -> Callable[..., Client]:
 @pytest.fixture
 def queue() -> Iterator[Callable[[], list[list[Any]]]]:
     """A broker in memory; call it for the arguments of the tasks that wait there."""
-    usual = current_app._get_current_object()
-    app = Celery("tests", broker="memory://", set_as_current=True)
-
-    def waiting() -> list[list[Any]]:
-        found = []
-        with app.connection_for_read() as connection, connection.SimpleQueue("celery") as simple:
-            while simple.qsize():
-                message = simple.get_nowait()
-                found.append(message.payload[0])
-                message.ack()
-        return found
-
-    waiting()
-    yield waiting
-    waiting()
-    app.close()
-    usual.set_current()
+    with memory_broker() as waiting:
+        yield waiting
 
 
 @pytest.fixture

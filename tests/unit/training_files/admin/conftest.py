@@ -8,6 +8,7 @@ from celery import Celery, current_app
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from tests.unit.memory_broker import memory_broker
 from tests.unit.training_files.filling import conversation, store, training_file
 from training_files.models import TrainingFile
 
@@ -51,23 +52,8 @@ def one(db: None) -> TrainingFile:
 @pytest.fixture
 def broker() -> Iterator[Callable[[], list[Any]]]:
     """Tasks go into memory, where nobody takes them; call it for their arguments."""
-    usual = current_app._get_current_object()
-    app = Celery("tests", broker="memory://", set_as_current=True)
-
-    def waiting() -> list[Any]:
-        found = []
-        with app.connection_for_read() as connection, connection.SimpleQueue("celery") as simple:
-            while simple.qsize():
-                message = simple.get_nowait()
-                found.append(message.payload[0])
-                message.ack()
-        return found
-
-    waiting()
-    yield waiting
-    waiting()
-    app.close()
-    usual.set_current()
+    with memory_broker() as waiting:
+        yield waiting
 
 
 @pytest.fixture
