@@ -8,7 +8,17 @@ from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class AskableAdmin(admin.ModelAdmin):
+    """Its list answers whatever it is asked for."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """What asks for a NUL is answered as other filters that cannot be read: PostgreSQL would fail with it."""
+        if any("\0" in value for _, values in request.GET.lists() for value in values):
+            raise IncorrectLookupParameters("NUL")
+        return super().get_changelist_instance(request)
+
+
+class ReadOnlyAdmin(AskableAdmin):
     """Lists and shows; nobody adds, edits or deletes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -19,9 +29,3 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """What asks for a NUL is answered as other filters that cannot be read: PostgreSQL would fail with it."""
-        if any("\0" in value for _, values in request.GET.lists() for value in values):
-            raise IncorrectLookupParameters("NUL")
-        return super().get_changelist_instance(request)

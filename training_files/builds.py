@@ -3,12 +3,14 @@
 The ids are written to the storage when the build is asked for. Each batch is one transaction that also moves `done`, so
 a build that was killed goes on just behind its last batch, whoever runs it next. Two that run it at the same time do no
 harm: the later one has put its mark on it, and the earlier one stops at its next batch, of which nothing is added.
+
+Conversations that are forgotten before their turn comes are left out, and counted in the end.
 """
 
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -23,11 +25,14 @@ from kombu.exceptions import OperationalError
 
 from capture_app.jobs import describe
 from capture_app.progress import Progress, silent
+from capture_app.wording import counted
 from training_files.actors import Actor
 from training_files.changing import PENDING, Status, add, change, held_in, must_be_new, open_for, repeated
 from training_files.conversations.store import batches, ready, shown_ids
 from training_files.creating import NewFile, insert, name_must_be_free
+from training_files.describing import get_training_file
 from training_files.exceptions import BuildStopped, InvalidRequest, NotFound, TrainingFilesError
+from training_files.finding import existing_ids
 from training_files.models import Build, TrainingFile, TrainingFileVersion
 from training_files.storage import keep, let_go, read_whole, write_loose
 
@@ -36,6 +41,7 @@ SILENT_AFTER: Final = timedelta(minutes=10)  # a build of which nothing was hear
 BATCH: Final = 400  # conversations
 
 _BUILDER: Final = Actor("build", may_change_all=True)  # whether its requester may was asked at the start
+_OPEN: Final = frozenset({Status.PROCESSING})  # to the build that made it so
 _PROBLEM_CHARACTERS: Final = 2_000
 
 State = Build.State
@@ -161,6 +167,7 @@ def _queue(training_file: TrainingFile, ids: tuple[str, str], total: int, by: Ac
 def run_build(build_id: int, *, progress: Progress = silent) -> Build:
     """Do what is left of a build that is queued, was killed, or failed. Of one that is over, nothing.
 
+    One that succeeded says in `problem` how many conversations are not there, because they were forgotten meanwhile.
     Raises what stopped it: what had been added stays, and run again it goes on there. Raises BuildStopped when somebody
     else went on with it, or ended it.
     """
@@ -169,8 +176,9 @@ def run_build(build_id: int, *, progress: Progress = silent) -> Build:
     if build.state != State.RUNNING:
         return build
     try:
-        _add_all(build, mark, progress)
-        _succeed(build, mark)
+        ids = ids_of(build)
+        _add_all(build, ids, mark, progress)
+        _succeed(build, mark, _left_out(build, ids))
     except Exception as error:  # whatever it was, people are to see it at the training file; then it is raised
         if not _is_mine(build, mark):
             raise BuildStopped(
@@ -200,21 +208,35 @@ def _lock(build_id: int) -> None:
     TrainingFile.objects.filter(builds=build_id).update(version=F("version"))
 
 
-def _add_all(build: Build, mark: str, progress: Progress) -> None:
-    ids = ids_of(build)
+def _add_all(build: Build, ids: Sequence[str], mark: str, progress: Progress) -> None:
     done = build.done
     while done < build.total:
         progress("adding", done, build.total)
         some = ids[done : done + BATCH]
-        add(
-            build.training_file_id,
-            some,
-            by=_BUILDER,
-            statuses={Status.PROCESSING},
-            within=partial(_advance, build, mark, done + len(some)),
-        )
         done += len(some)
+        _add_existing(build, some, partial(_advance, build, mark, done))
     progress("adding", done, build.total)
+
+
+def _add_existing(build: Build, ids: Sequence[str], within: Callable[[], None]) -> None:
+    """Without those that were forgotten since the build was asked for, be it at this moment."""
+    existing = existing_ids(ids)
+    while existing:
+        try:
+            add(build.training_file_id, existing, by=_BUILDER, statuses=_OPEN, within=within)
+            return
+        except InvalidRequest:
+            before, existing = existing, existing_ids(existing)
+            if existing == before:
+                raise
+    with change(build.training_file_id, by=_BUILDER, statuses=_OPEN, content=False):
+        within()
+
+
+def _left_out(build: Build, ids: Sequence[str]) -> str:
+    """What people are told of those that the training file has not, after all were added; "" for none."""
+    gone = build.total - sum(1 for _ in held_in(get_training_file(build.training_file_id), ids))
+    return f"{counted(gone, 'conversation')} left out, forgotten since the build was asked for." if gone else ""
 
 
 def _advance(build: Build, mark: str, done: int) -> None:
@@ -230,10 +252,10 @@ def _is_mine(build: Build, mark: str) -> bool:
         return True
 
 
-def _succeed(build: Build, mark: str) -> None:
-    with change(build.training_file_id, by=_BUILDER, statuses={Status.PROCESSING}, content=False) as (locked, _):
+def _succeed(build: Build, mark: str, left_out: str) -> None:
+    with change(build.training_file_id, by=_BUILDER, statuses=_OPEN, content=False) as (locked, _):
         mine = Build.objects.filter(pk=build.pk, state=State.RUNNING, runner=mark)
-        if not mine.update(state=State.SUCCEEDED, finished_at=datetime.now(UTC), ids_name=""):
+        if not mine.update(state=State.SUCCEEDED, finished_at=datetime.now(UTC), ids_name="", problem=left_out):
             raise BuildStopped(f"Build {build.pk} is somebody else's by now. Nothing was changed.")
         let_go([build.ids_name])
         locked.status = Status.ACTIVE

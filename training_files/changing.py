@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from django.db import transaction
 
+from training_archive.shipping.exceptions import NotInStorage
 from training_files.actors import Actor
 from training_files.conf import training_files_settings
 from training_files.conversations.store import batches, ready, shown_ids
@@ -57,6 +58,18 @@ def repeated(attempt: Callable[[], T]) -> T:
         except (Stale, SweptAway):
             continue
     raise ChangedMeanwhile("Others change the same thing all the while. Nothing was changed; do it again.")
+
+
+@contextmanager
+def stale_when_taken_away(check: Callable[[], None]) -> Iterator[None]:
+    """Around reading what may be let go meanwhile. Who forgets takes it out of the storage at once: then `check` raises
+    Stale. Else the storage has lost it, and NotInStorage says so."""
+    try:
+        yield
+    except NotInStorage:
+        with transaction.atomic():
+            check()
+        raise
 
 
 @contextmanager
@@ -133,7 +146,8 @@ def _add(
 ) -> TrainingFile:
     must_be_new(open_for(file_id, by=by, statuses=statuses), conversation_ids)
     rows = ready(conversation_ids)
-    written = write_parts(rows)
+    with stale_when_taken_away(lambda: must_be_as_loaded(rows)):
+        written = write_parts(rows)
     with change(file_id, by=by, statuses=statuses) as (training_file, version):
         must_be_new(training_file, conversation_ids)
         must_be_as_loaded(rows)
@@ -208,13 +222,20 @@ def _remove(
             field="conversation_ids",
             conversation_ids=missing,
         )
-    parts = TrainingFilePart.objects.filter(pk__in=set(held.values())).order_by("position")
-    replaced = [(part, write_without(part, held)) for part in parts]
+    parts = set(held.values())
+    with stale_when_taken_away(lambda: _must_have(known, parts)):
+        found = TrainingFilePart.objects.filter(pk__in=parts).order_by("position")
+        replaced = [(part, write_without(part, held)) for part in found]
     with change(file_id, by=by, statuses=statuses) as (training_file, version):
-        present = parts_in(training_file, version.number).filter(pk__in=[part.pk for part, _ in replaced])
-        if present.count() != len(set(held.values())):
-            raise Stale
+        _must_have(training_file, parts)
         for old, new in replaced:
             replace_part(version, old, new)
         sum_up(version)
     return training_file
+
+
+def _must_have(training_file: TrainingFile, parts: Collection[int]) -> None:
+    """Raises Stale when the current version has not all of these parts any more."""
+    present = parts_in(training_file, training_file.version).filter(pk__in=parts)
+    if present.count() != len(parts):
+        raise Stale

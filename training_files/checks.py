@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, InvalidStorageError, Storage, storages
 
 from capture_app.conf import capture_settings
+from capture_app.exceptions import CaptureConfigurationError
 from training_files.conf import DEFAULTS, FOLDER, SETTING
 
 _MOST_TIME: Final = 1e6  # hours; what is above it, as infinity is, was not meant
@@ -85,7 +86,10 @@ def check_nothing_is_public(**kwargs: Any) -> list[CheckMessage]:
         return []
     alias = raw.get("STORAGE", "")
     if not alias:
-        return _served(capture_settings().data_dir / FOLDER)
+        try:
+            return _served(capture_settings().data_dir / FOLDER)
+        except (CaptureConfigurationError, TypeError):  # the check of TRAINING_CAPTURE says so
+            return []
     try:
         storage = storages[alias]
     except (InvalidStorageError, ImproperlyConfigured, TypeError):  # the other check says so, or whoever opens it

@@ -1,6 +1,5 @@
 """A training file comes to be: what it may be called, its first version, and what it is made of at first."""
 
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,8 +10,10 @@ from typing import Any, Final
 import orjson
 from django.db import IntegrityError, transaction
 
+from capture_app.exceptions import InvalidJudgment
+from capture_app.judged_values import checked_name
 from training_files.actors import Actor
-from training_files.changing import Status, append, must_be_as_loaded, repeated
+from training_files.changing import Status, append, must_be_as_loaded, repeated, stale_when_taken_away
 from training_files.conversations.store import ready
 from training_files.exceptions import InvalidRequest, NameTaken
 from training_files.models import TrainingFile, TrainingFileVersion
@@ -21,8 +22,6 @@ from training_files.parts import write_parts
 LONGEST_NAME: Final = 255  # characters
 LONGEST_TEXT: Final = 10_000  # characters, of a description, a note or a vertical
 LARGEST_PROFILE: Final = 100_000  # bytes of JSON
-
-_NOT_IN_NAMES: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,8 @@ def create(given: NewFile, conversation_ids: Sequence[str], *, by: Actor) -> Tra
 def _create(given: NewFile, conversation_ids: Sequence[str], by: Actor) -> TrainingFile:
     name_must_be_free(given.name)
     rows = ready(conversation_ids)
-    written = write_parts(rows)
+    with stale_when_taken_away(lambda: must_be_as_loaded(rows)):
+        written = write_parts(rows)
 
     def fill(training_file: TrainingFile, version: TrainingFileVersion) -> None:
         must_be_as_loaded(rows)
@@ -114,14 +114,14 @@ def _taken(name: str) -> NameTaken:
 
 def valid_name(name: str) -> str:
     """The name as it is kept, without blanks around it. Raises InvalidRequest."""
-    kept = name.strip()
-    if not 0 < len(kept) <= LONGEST_NAME or _NOT_IN_NAMES.search(kept):
+    try:
+        return checked_name("name", name.strip(), most=LONGEST_NAME)
+    except InvalidJudgment as error:
         raise InvalidRequest(
             f"A training file's name has 1 to {LONGEST_NAME} characters, on one line, and none that controls a "
             "terminal or the direction of text.",
             field="name",
-        )
-    return kept
+        ) from error
 
 
 def valid_text(value: str, field: str) -> str:

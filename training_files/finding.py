@@ -1,11 +1,12 @@
 """Training files by what is said of them and what their current versions hold; conversations by what they are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import F, Q, QuerySet
 
+from training_files.conversations.store import batches
 from training_files.exceptions import InvalidRequest
 from training_files.models import Conversation, TrainingFile
 
@@ -95,3 +96,12 @@ def ids_of_enriched(**wanted: Any) -> Iterator[str]:
     ready = Q(enrichment_status=Conversation.Enrichment.COMPLETED, enriched_file_path__isnull=False)
     rows = find_conversations(**wanted).filter(ready).order_by("created_at", "id")
     return rows.values_list("id", flat=True).iterator(chunk_size=2_000)
+
+
+def existing_ids(ids: Iterable[str]) -> list[str]:
+    """Those of the ids, in their order, of which there is a conversation."""
+    found: list[str] = []
+    for some in batches(ids):
+        there = set(Conversation.objects.filter(pk__in=some).values_list("pk", flat=True))
+        found += (each for each in some if each in there)
+    return found

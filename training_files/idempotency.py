@@ -6,10 +6,12 @@ answer leaves the key in use for `_LEASE`. After that the request is done again;
 then, as the name is taken or the conversations are there already.
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
@@ -94,3 +96,20 @@ def sweep_idempotency_keys() -> int:
     """Forget the keys that are old enough; how many."""
     deleted, _ = IdempotencyKey.objects.filter(claimed_at__lt=datetime.now(UTC) - KEPT_FOR).delete()
     return deleted
+
+
+def forget_answers(conversation_ids: Collection[str]) -> None:
+    """Drop the keys whose answers name one of these conversations: such an answer says who spoke, and of what."""
+    answers = IdempotencyKey.objects.exclude(body="").values_list("pk", "body").iterator(chunk_size=500)
+    naming = [key for key, body in answers if any(text in conversation_ids for text in _texts(orjson.loads(body)))]
+    for key in naming:
+        IdempotencyKey.objects.filter(pk=key).delete()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All that stand in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)

@@ -16,6 +16,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from capture_app.models import ForgottenExample
 from capture_app.put_aside import Wanted
 from training_archive.copies import Copies, register_copies
@@ -24,6 +26,8 @@ from training_files.actors import Actor
 from training_files.changing import ANY, held_in, remove
 from training_files.conversations.store import batches, delete_conversations
 from training_files.exceptions import InvalidRequest, NotFound
+from training_files.finding import existing_ids
+from training_files.idempotency import forget_answers
 from training_files.models import (
     Conversation,
     ConversationExample,
@@ -102,11 +106,12 @@ def erase_conversations(wanted: Wanted) -> int:
     What it counts are conversations that there still are, so one that is done again after a kill counts none twice.
     """
     meant = _meant(wanted)
-    present = _present(meant)
+    present = existing_ids(meant)
     delete_conversations(present)
     _remove_from_current_versions(meant)
     if meant:
         sweep_loose_files(older_than=timedelta(0))  # what was let go holds them; who is writing begins anew
+        forget_answers(set(meant))
     _drop_lineage(meant)
     for some in batches(wanted.ids):
         EnrichmentAnswer.objects.filter(example_id__in=some).delete()
@@ -140,17 +145,17 @@ def questions_about(wanted: Wanted) -> Iterator[str]:
         yield from answers.values_list("example_id", flat=True)
 
 
+def answers_left() -> QuerySet[EnrichmentAnswer]:
+    """Those about conversations that are gone: a model was asked while they were being forgotten."""
+    return EnrichmentAnswer.objects.filter(~Exists(Conversation.objects.filter(pk=OuterRef("conversation_id"))))
+
+
 register_copies(Copies(place="conversations", erase=erase_conversations, said_again=questions_about))
 
 
 def _meant(wanted: Wanted) -> list[str]:
     """The ids of the conversations, whether there still are rows of them or not."""
     return sorted({*_made_from(wanted.ids), *wanted.conversations})
-
-
-def _present(conversation_ids: Iterable[str]) -> list[str]:
-    rows = (Conversation.objects.filter(pk__in=some) for some in batches(conversation_ids))
-    return [each for found in rows for each in found.values_list("pk", flat=True)]
 
 
 def _remove_from_current_versions(conversation_ids: Sequence[str]) -> None:
@@ -172,7 +177,12 @@ def _remove_from(file_id: UUID, conversation_ids: Sequence[str]) -> None:
 
 
 def _drop_lineage(conversation_ids: Iterable[str]) -> None:
-    """What leads to a conversation that no version holds any more leads nowhere."""
+    """What leads to a conversation that no version holds any more leads nowhere; unless it was just made anew. Nor
+    does the note of a question that was never captured."""
     for some in batches(conversation_ids):
+        there = Conversation.objects.filter(pk__in=some).values("pk")
         held = TrainingFileConversation.objects.filter(conversation_id__in=some).values("conversation_id")
-        ConversationExample.objects.filter(conversation__in=some).exclude(conversation__in=held).delete()
+        leading = ConversationExample.objects.filter(conversation__in=some)
+        leading.exclude(conversation__in=held).exclude(conversation__in=there).delete()
+        uncaptured = EnrichmentAnswer.objects.filter(conversation__in=some, example_id="")
+        uncaptured.exclude(conversation__in=there).delete()

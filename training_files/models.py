@@ -258,8 +258,8 @@ class Build(models.Model):
     ids_name = models.TextField()  # in the storage: the ids of the conversations to add, one a line
     ids_sha256 = models.TextField()
     total = models.IntegerField()  # conversations
-    done = models.IntegerField(default=0)
-    problem = models.TextField(blank=True)
+    done = models.IntegerField(default=0)  # with those that were forgotten before their turn came
+    problem = models.TextField(blank=True)  # what stopped it; of one that succeeded, what it left out
 
     class Meta:
         ordering = ["-requested_at", "-id"]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from uuid import UUID
@@ -17,7 +17,7 @@ from training_files.downloads import filename
 from training_files.exceptions import NameTaken
 from training_files.finding import ids_of_enriched
 from training_files.joining import FORMATS, blocks
-from training_files.models import TrainingFile
+from training_files.models import Build, TrainingFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class Saved:
     pairs: int
     paths: dict[str, Path]  # by format
     bytes: dict[str, int]  # by format
+    left_out: str = ""  # what its build says of that; "" for nothing, and for no build
 
 
 def build_and_save(
@@ -42,10 +43,9 @@ def build_and_save(
     these conversations. Raises NameTaken when it holds others, and as `start_new_build` and `run_build` do.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    known = TrainingFile.objects.filter(name=valid_name(name)).first()
-    if known is None:
-        return save(describe(_begun(name, conversation_ids, progress)), folder, progress)
-    return save(describe(_taken_up(known, conversation_ids, progress)), folder, progress)
+    file_id, build = _begun(name, conversation_ids)
+    left_out = run_build(build.pk, progress=progress).problem if build else ""
+    return replace(save(describe(get_training_file(file_id)), folder, progress), left_out=left_out)
 
 
 def save(described: Described, folder: Path, progress: Progress = silent) -> Saved:
@@ -64,25 +64,23 @@ def save(described: Described, folder: Path, progress: Progress = silent) -> Sav
     )
 
 
-def _begun(name: str, conversation_ids: Sequence[str] | None, progress: Progress) -> TrainingFile:
-    ids = ids_of_enriched() if conversation_ids is None else conversation_ids
-    build = start_new_build(NewFile(name=name), conversation_ids=ids, by=SHELL)
-    run_build(build.pk, progress=progress)
-    return get_training_file(build.training_file_id)
-
-
-def _taken_up(known: TrainingFile, conversation_ids: Sequence[str] | None, progress: Progress) -> TrainingFile:
+def _begun(name: str, conversation_ids: Sequence[str] | None) -> tuple[UUID, Build | None]:
+    """The training file, and the build that it needs yet: that of an earlier time, or a new one."""
+    known = TrainingFile.objects.filter(name=valid_name(name)).first()
+    if known is None:
+        ids = ids_of_enriched() if conversation_ids is None else conversation_ids
+        new = start_new_build(NewFile(name=name), conversation_ids=ids, by=SHELL)
+        return new.training_file_id, new
     build = pending_build(known)
     if build is not None and (conversation_ids is None or ids_of(build) == list(conversation_ids)):
-        run_build(build.pk, progress=progress)
-        return get_training_file(known.pk)
+        return known.pk, build
     wanted = ids_of_enriched() if conversation_ids is None else conversation_ids
     if build is not None or not _are_equal(wanted, (held for held, _ in conversations_in(known.pk))):
         raise NameTaken(
             f"There is a training file {known.name!r}, and it holds, or is being built of, other conversations than "
             "these. Nothing was changed; choose another name, or add and remove conversations by the API or the admin."
         )
-    return known
+    return known.pk, None
 
 
 def _are_equal(one: Iterable[str], other: Iterable[str]) -> bool:
@@ -98,10 +96,11 @@ def _counted(described: Described, format: str, progress: Progress) -> Iterator[
 
 
 def _write(path: Path, content: Iterator[bytes]) -> None:
-    """By rename, when the last byte is on the disk."""
+    """By rename, when the last byte is on the disk; for ourselves alone to read, as exports are."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
+            temporary.chmod(0o600)
             file.writelines(content)
             file.flush()
             os.fsync(file.fileno())

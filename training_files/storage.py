@@ -39,7 +39,13 @@ def open_files() -> Store:
     chosen = training_files_settings()
     if chosen.storage:
         return open_store(chosen.storage, chosen.prefix)
-    return FolderStore(FileSystemStorage(location=chosen.folder), chosen.prefix)
+    return FolderStore(_own_folder(), chosen.prefix)
+
+
+def _own_folder() -> FileSystemStorage:
+    """For ourselves alone, as all of the data directory: what people said is not everybody's on this machine."""
+    folder = training_files_settings().folder
+    return FileSystemStorage(location=folder, file_permissions_mode=0o600, directory_permissions_mode=0o700)
 
 
 def open_bucket() -> "Bucket | None":
@@ -128,7 +134,7 @@ def _remove(name: str) -> None:
 def _half_written(full_name: str) -> Iterator[Path]:
     """In a storage that is a folder; see `capture_app.files.write_atomically`."""
     chosen = training_files_settings()
-    storage = storages[chosen.storage] if chosen.storage else FileSystemStorage(location=chosen.folder)
+    storage = storages[chosen.storage] if chosen.storage else _own_folder()
     if isinstance(storage, FileSystemStorage):
         path = Path(storage.path(full_name))
         yield from path.parent.glob(f".{glob.escape(path.name)}.*.tmp")

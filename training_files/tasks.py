@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 from celery import shared_task
 
-from training_files import builds
+from training_files import builds, sweeping
 from training_files.actors import WORKER
 from training_files.conversations.enrichment import sending
 from training_files.conversations.enrichment.service import enrich_conversations, enrich_pending
 from training_files.exceptions import BuildStopped, NotFound
-from training_files.idempotency import sweep_idempotency_keys
-from training_files.storage import sweep_loose_files
 
 logger = logging.getLogger("training_files")
 
@@ -35,8 +33,7 @@ def resume_builds() -> None:
 @shared_task(name="training_files.sweep_loose_files")
 def sweep() -> None:
     """For beat, once a day."""
-    sweep_loose_files()
-    sweep_idempotency_keys()
+    sweeping.sweep()
 
 
 @shared_task(name=sending.TASK)

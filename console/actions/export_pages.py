@@ -1,7 +1,8 @@
 """Pages: export picked examples, and take the data set away."""
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
+from capture_app.streaming import streamed
 from capture_app.wording import counted
 from console import audit
 from console.access import EXPORT, needs
@@ -66,9 +67,7 @@ class ExportPages(Pages):
         except ActionError as error:
             return self.refuse(request, error)
         audit.note(request.user, audit.DOWNLOADED, examples=run.examples, details={"run": run.pk})
-        response = StreamingHttpResponse(stream, content_type="application/zip")
-        response.headers["Content-Disposition"] = f'attachment; filename="{run.choices["name"]}.zip"'
-        return response
+        return streamed(request, stream, filename=f"{run.choices['name']}.zip", content_type="application/zip")
 
 
 def written_export(run_id: int) -> ActionRun:

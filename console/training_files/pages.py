@@ -82,7 +82,7 @@ class TrainingFilePages(Pages):
                 name=given.get("name", ""),
                 description=given.get("description", ""),
             )
-        except CaptureError as error:
+        except (ArchiveError, CaptureError) as error:
             messages.error(request, str(error))
             return self.ask(request, selection, form)
         messages.success(

@@ -64,7 +64,7 @@ def photograph(page: Page, site: Site, name: str, filled: dict[str, str]) -> boo
     for look in LOOKS:
         look.put_on(page)
         path = FOLDER / f"{name}-{look.name}.png"
-        path.write_bytes(small_png(page.screenshot()))
+        path.write_bytes(small_png(page.screenshot(animations="disabled")))
         print(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes", flush=True)
     return True
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from capture_app.csp import secured_urls
+from capture_app.read_only_admin import AskableAdmin
 from training_archive.shipping.exceptions import ShippingError
 from training_files.exceptions import NotFound, TrainingFilesError
 
@@ -44,7 +45,7 @@ def found_or_404(find: Callable[[], Any]) -> Any:
         raise Http404(str(error)) from error
 
 
-class PagesAdmin(ModelAdmin):
+class PagesAdmin(AskableAdmin):
     """Lists by Django, pages of our own. Every change is a service's; Django's own forms are not there."""
 
     actions_on_bottom = False

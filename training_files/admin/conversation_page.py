@@ -30,7 +30,8 @@ class Turn:
     facts: list[tuple[str, str]]
     rest: Text  # all else that is stored of it
     score: str  # as a number field of a form has it; "": none
-    notes: str
+    notes: str  # as a form has them
+    notes_shown: Text
     is_seed: bool
     is_reviewed: bool
 
@@ -39,7 +40,7 @@ class Turn:
 class ConversationPage:
     row: Conversation
     facts: list[tuple[str, str]]
-    scaffolding: list[tuple[str, str, str]]  # field, what it is called, value
+    scaffolding: list[tuple[str, str, str, str]]  # field, what it is called, value, and that fit to be shown
     turns: list[Turn]
     page: int
     pages: int
@@ -60,7 +61,7 @@ def conversation_page(row: Conversation, *, page: int, is_whole: bool) -> Conver
     return ConversationPage(
         row=row,
         facts=list(_facts(row)),
-        scaffolding=[(name, name.replace("_", " "), getattr(row, name)) for name in SCAFFOLDING],
+        scaffolding=[_scaffold(name, getattr(row, name)) for name in SCAFFOLDING],
         turns=turns,
         page=page,
         pages=pages,
@@ -68,6 +69,10 @@ def conversation_page(row: Conversation, *, page: int, is_whole: bool) -> Conver
         trouble=trouble,
         is_cut=budget.has_cut,
     )
+
+
+def _scaffold(name: str, value: str) -> tuple[str, str, str, str]:
+    return name, name.replace("_", " "), value, short(value)
 
 
 def _stored(row: Conversation) -> tuple[EnrichedConversation | None, str]:
@@ -83,7 +88,8 @@ def _turns(pairs: Sequence[Mapping[str, Any]], before: int, budget: Budget) -> I
     said = [[_text(pair.get(name), budget) for name in _WORDS] for pair in pairs]
     for number, (pair, (asked, answer)) in enumerate(zip(pairs, said, strict=True), before + 1):
         metadata = _mapping(pair.get("training_metadata"))
-        score, notes = quality_score(pair), metadata.get("reviewer_notes")
+        score, said_of_it = quality_score(pair), metadata.get("reviewer_notes")
+        notes = said_of_it if isinstance(said_of_it, str) else ""
         yield Turn(
             number=number,
             asked=asked,
@@ -91,7 +97,8 @@ def _turns(pairs: Sequence[Mapping[str, Any]], before: int, budget: Budget) -> I
             facts=list(_pair_facts(pair, metadata)),
             rest=budget.json_value({name: value for name, value in pair.items() if name not in _WORDS}),
             score="" if score is None else f"{score:g}",
-            notes=notes if isinstance(notes, str) else "",
+            notes=notes,
+            notes_shown=budget.text(notes),
             is_seed=metadata.get("use_as_seed_example") is True,
             is_reviewed=metadata.get("human_reviewed") is True,
         )

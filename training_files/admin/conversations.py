@@ -29,7 +29,7 @@ from training_files.conversations.review import enrich_by_hand, review_pair
 from training_files.forms import AddForm
 from training_files.models import Conversation, TrainingFile
 from training_files.picking import put_into
-from training_files.v4.conversation import SCAFFOLDING
+from training_files.v4.conversation import SCAFFOLDING, TIERS
 
 MOST_PICKED: Final = 10_000
 _LONGEST_VALUE: Final = 500  # characters of a key or a name, in the form
@@ -56,11 +56,24 @@ def enrich(pages: "ConversationAdmin", request: HttpRequest, queryset: QuerySet[
         messages.success(request, f"{counted(len(ids), 'conversation')} will be enriched as soon as a worker is there.")
 
 
+class TierFilter(admin.SimpleListFilter):
+    """By the four tiers. Django would offer every one that files name, and their list is open."""
+
+    title = "quality tier"
+    parameter_name = "tier"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(tier, tier.replace("_", " ")) for tier in TIERS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> QuerySet[Conversation]:
+        return queryset.filter(quality_tier=self.value()) if self.value() in TIERS else queryset
+
+
 @admin.register(Conversation)
 class ConversationAdmin(PagesAdmin):
     change_list_template = "training_files/admin/conversations.html"
     list_display = ("called", "state", "keys", "rated", "pairs_reviewed", "came_from", "changed")
-    list_filter = ("enrichment_status", "quality_tier", "source")
+    list_filter = ("enrichment_status", TierFilter, "source")
     search_fields = ("id__startswith", "persona_key__exact", "emotional_arc_key__exact", "training_topic_key__exact")
     search_help_text = "The beginning of an id, or the whole key of a persona, an arc or a topic"
     actions = (enrich, add_to_file)
@@ -248,6 +261,6 @@ def _ids_in(text: str) -> list[str]:
         ids: Any = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Http404("The form did not say which conversations.") from error
-    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
+    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) and "\0" not in each for each in ids):
         raise Http404("The form did not say which conversations.")
     return ids

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.template.defaultfilters import filesizeformat
 
-from capture_app.shown import short
+from capture_app.shown import short, visible
 from training_files.admin.charts import Bars, Heat, bars, heats
 from training_files.balance import distribution
 from training_files.describing import Described, conversations_in, describe
@@ -126,7 +126,7 @@ def build_line(build: Build) -> BuildLine:
         at=moment(build.requested_at),
         done=build.done,
         total=build.total,
-        problem=build.problem,
+        problem=visible(build.problem),
         is_open=build.state in _AT_WORK,
     )
 

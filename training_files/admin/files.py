@@ -15,12 +15,12 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, reverse
-from django.utils.http import content_disposition_header, urlencode
+from django.utils.http import urlencode
 
 from capture_app.shown import short, visible
+from capture_app.streaming import streamed
 from capture_app.wording import counted
 from training_files.access import actor_of, may_change
 from training_files.admin.base import PagesAdmin, Told, found_or_404
@@ -193,10 +193,13 @@ class TrainingFileAdmin(PagesAdmin):
                 return HttpResponseRedirect(
                     download_link(file_id, format, number=number, by=actor_of(request.user)).url
                 )
-            answer = StreamingHttpResponse(blocks(described, format), content_type="application/octet-stream")
-            answer["Content-Length"] = str(described.size(format))
-            answer["Content-Disposition"] = content_disposition_header(True, filename(described, format)) or ""
-            return answer
+            return streamed(
+                request,
+                blocks(described, format),
+                filename=filename(described, format),
+                size=described.size(format),
+                content_type="application/octet-stream",
+            )
         return self.go_to(training_file)
 
     def differences(self, request: HttpRequest, *, file_id: UUID) -> HttpResponseBase:
@@ -350,7 +353,10 @@ def _go_on(pages: TrainingFileAdmin, request: HttpRequest, training_file: Traini
 def _named(request: HttpRequest) -> list[str]:
     """The one whose button was pressed, or all that are ticked."""
     one = request.POST.get("one")
-    return [one] if one else request.POST.getlist(_CONVERSATIONS)
+    ids = [one] if one else request.POST.getlist(_CONVERSATIONS)
+    if any("\0" in each for each in ids):  # which no form of ours sends, and PostgreSQL does not take
+        raise Http404("The form did not say which conversations.")
+    return ids
 
 
 _VERBS: Final[Mapping[str, Verb]] = {

@@ -26,7 +26,7 @@ from training_files.models import Conversation, TrainingFile
 
 MOST_IN_BUILD: Final = 100_000
 
-_CURSOR_MOST: Final = 1_000
+_CURSOR_MOST: Final = 2_000  # an id in it may have 200 characters of four bytes
 _MOST_VERSION: Final = 999_999_999
 
 

@@ -42,7 +42,8 @@ class HasScope(BasePermission):
     """Whoever asks holds the scope that the view names for the method."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        needed = getattr(view, "scopes", {}).get(request.method)
+        method = "GET" if request.method == "HEAD" else request.method  # whose status and length tell as much
+        needed = getattr(view, "scopes", {}).get(method)
         if needed is None or (isinstance(request.auth, Caller) and needed in request.auth.scopes):
             return True
         self.message = f"This needs the scope {needed!r}. Nothing was changed; ask for a token or a right that has it."

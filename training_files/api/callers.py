@@ -20,11 +20,18 @@ SCOPES: Final = {
 
 _INCLUDED: Final = {READ: {READ}, WRITE: {READ, WRITE}, MANAGE: {READ, WRITE, MANAGE}}
 
-# What of Django's own rights, which an administrator gives to people, lets them do the same: all of an entry.
+# What of Django's own rights, which an administrator gives to people, lets them do the same: all of an entry, for
+# whatever the scope opens, so that nobody does here what the admin refuses them.
+_READERS: Final = ("training_files.view_trainingfile", "training_files.view_conversation")
+_WRITERS: Final = (
+    *_READERS,
+    *("training_files.add_trainingfile", "training_files.delete_trainingfile"),
+    *("training_files.add_conversation", "training_files.change_conversation"),
+)
 _RIGHTS_OF_PEOPLE: Final = {
-    READ: ("training_files.view_trainingfile", "training_files.view_conversation"),
-    WRITE: ("training_files.add_trainingfile", "training_files.add_conversation"),
-    MANAGE: ("training_files.change_trainingfile",),
+    READ: _READERS,
+    WRITE: _WRITERS,
+    MANAGE: (*_WRITERS, "training_files.change_trainingfile"),
 }
 
 

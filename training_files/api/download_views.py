@@ -1,16 +1,13 @@
 """Downloads: a link to a version, and what a link of ours leads to."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import StreamingHttpResponse
-from django.utils.http import content_disposition_header
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from capture_app.streaming import streamed
 from training_files.api.answers import Download
 from training_files.api.asked import DownloadWanted
 from training_files.api.base import ApiView, path_uuid
@@ -61,13 +58,13 @@ class ContentView(ApiView):
     def get(self, request: Request, token: str) -> StreamingHttpResponse:
         """Download what a link is for, as a stream of a length that is known beforehand."""
         download = open_download(token)
-        is_asked_for = request.method != "HEAD"
-        blocks: Any = download.blocks if is_asked_for else iter(())
-        if isinstance(request._request, ASGIRequest):
-            blocks = _in_threads(blocks)  # Django would read the whole file into memory first
-        response = StreamingHttpResponse(blocks, content_type=download.content_type)
-        response.headers["Content-Length"] = str(download.size)
-        response.headers["Content-Disposition"] = content_disposition_header(True, download.filename)
+        response = streamed(
+            request._request,
+            download.blocks,
+            filename=download.filename,
+            size=download.size,
+            content_type=download.content_type,
+        )
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
@@ -75,9 +72,3 @@ class ContentView(ApiView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """A file is what it is, whatever Accept says."""
         return super().perform_content_negotiation(request, force=True)
-
-
-async def _in_threads(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    following = sync_to_async(lambda: next(blocks, None), thread_sensitive=False)
-    while (block := await following()) is not None:
-        yield block

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -10,7 +11,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from training_archive.shipping.exceptions import ShippingError
+from training_archive.shipping.exceptions import NotInStorage, ShippingError, StorageUnreachable
 from training_files.exceptions import (
     ChangedMeanwhile,
     DownloadRefused,
@@ -29,6 +30,8 @@ from training_files.idempotency import KeyInUse, KeyReused
 logger = logging.getLogger(__name__)
 
 SECONDS_TO_WAIT: Final = 1  # before the same is asked again, where that will help
+
+_MOST_FIELDS: Final = 100  # that are told of one request, which may have named 100,000 conversations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (KeyInUse, 409, "in_progress"),
     (ChangedMeanwhile, 409, "changed_meanwhile"),
     (PartDamaged, 500, "damaged"),
+    (NotInStorage, 500, "damaged"),
     (ShippingError, 503, "storage_unavailable"),
     (TrainingFilesError, 409, "conflict"),
     (RequestDataTooBig, 413, "too_large"),
@@ -66,7 +70,7 @@ _STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Http404, 404, "not_found"),
     (PermissionDenied, 403, "permission_denied"),
 )
-_PASSES: Final = (KeyInUse, ChangedMeanwhile, SweptAway, ShippingError)
+_PASSES: Final = (KeyInUse, ChangedMeanwhile, SweptAway, StorageUnreachable)
 _OUR_FAULTS: Final = (PartDamaged, ShippingError)
 
 
@@ -97,7 +101,8 @@ def _problem(error: Exception) -> Problem | None:
 
 def _of_framework(error: exceptions.APIException) -> Problem:
     challenge = getattr(error, "auth_header", "")
-    fields = dict(_flat(error.detail)) if isinstance(error, exceptions.ValidationError) else {}
+    found = _flat(error.detail) if isinstance(error, exceptions.ValidationError) else ()
+    fields = dict(islice(found, _MOST_FIELDS))
     return Problem(
         status=error.status_code,
         code=error.default_code,

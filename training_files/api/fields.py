@@ -37,6 +37,8 @@ class Text(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.max_length is not None and len(data) > self.max_length:  # a pattern may take the square of it
+            self.fail("max_length", max_length=self.max_length)
         if not re.search(self.pattern.removesuffix("$") + r"\Z", data):
             self.fail("invalid")
         return str(data)
@@ -67,6 +69,8 @@ class ConversationIds(serializers.ListField):
         self.validators += [MinLengthValidator(1), MaxLengthValidator(most or _most_conversations)]
 
     def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list):
+            self.run_validators(data)  # before it looks at each: a body has room for millions
         found: list[Any] = super().to_internal_value(data)
         if len(set(found)) < len(found):
             self.fail("twice")

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 import orjson
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from capture_app.conf import capture_settings
 from capture_app.duckdb_files import with_enough_memory
@@ -35,11 +35,13 @@ from training_archive.exports.forgotten import leave_out_forgotten
 from training_archive.exports.options import NONE, ExportOptions
 from training_archive.exports.sources import gather
 from training_archive.exports.workspace import ALIAS, Workspace, open_workspace
+from training_archive.shipping.exceptions import NotInStorage
 from training_files.conversations.dialogue import Answer, Turn, add_call, messages_of, pairs_of
 from training_files.conversations.reviews import NOTES, REVIEWED, SCORE, keep_reviews, with_tier
 from training_files.conversations.store import Arrival, batches, replace_conversation, store_arrivals
+from training_files.exceptions import PartDamaged
 from training_files.lineage import erase_forgotten
-from training_files.models import Conversation
+from training_files.models import Conversation, ConversationExample
 from training_files.v4.conversation import EnrichedConversation
 from training_files.v4.reading import LONGEST_PIECE
 
@@ -49,8 +51,12 @@ ENRICHES: Final = "enriches_conversation"  # the key in `metadata` of a call by 
 # Why something is left out.
 CUT_OFF, NO_ANSWER, TOOL_CALL = "answers that were cut off", "examples without an answer", "answers that call a tool"
 TOO_LONG, NOTHING_LEFT = "conversations that are too long", "conversations without an answer to learn from"
+IMPORTED = "conversations that were imported under the same id, which stay as they are"
+LOST = "conversations of which examples are gone since, which stay as they are"
+DAMAGED = "conversations whose stored file is damaged or gone; restore the storage from a backup"
 
-_EXAMPLES_AT_ONCE: Final = 200_000  # that are copied out of the archive in one pass
+_EXAMPLES_AT_ONCE: Final = 200_000  # that are copied out of the archive in one pass, and that a conversation may have
+_CONVERSATIONS_AT_ONCE: Final = 10_000  # counted
 _ROWS_AT_ONCE: Final = 50  # each may repeat its whole conversation
 _SPACE: Final = uuid.UUID("b1a5f7d2-64b8-5d3e-8f0c-6d6f5d0f9e77")  # of ids that are made of other ids
 _CONVERSATION: Final = f"(metadata->>'$.{RESERVED_KEY}.conversation_id')"
@@ -79,12 +85,13 @@ def conversations_from_captures(
     """Make a conversation, with all of its turns, of each captured one that has an example of one of the tasks, and one
     since then; none named: of all. They wait to be enriched.
 
-    One that is stored already, and has not gone on, stays as it is. Raises CaptureErrors and ArchiveErrors where the
-    examples cannot be read.
+    One that is stored already, and has not gone on, stays as it is. So does one that was imported, and one of which
+    examples are gone by now: what could be made of the rest would be less than what is there.
+    Raises CaptureErrors and ArchiveErrors where the examples cannot be read.
     """
     drain_captures(progress=progress)
     report = CapturedReport()
-    for some in _passes(_wanted(conversation_ids, tasks, since)):
+    for some in _passes(_wanted(conversation_ids, tasks, since), report.left_out):
         with_enough_memory(partial(_take, some, by, report, progress), MEMORY_MB)
     return report
 
@@ -100,20 +107,31 @@ def id_of_captured(conversation_id: str) -> str:
 def _wanted(conversation_ids: Sequence[str], tasks: Sequence[str], since: datetime | None) -> Iterator[tuple[str, int]]:
     """Captured conversations, and how many examples each has."""
     rows = ExampleIndex.objects.exclude(conversation_id="")
-    meant = rows.filter(conversation_id__in=conversation_ids) if conversation_ids else rows
-    meant = meant.filter(task__in=tasks) if tasks else meant
-    meant = meant.filter(created_at__gte=since) if since else meant
-    if tasks or since:
-        meant = rows.filter(conversation_id__in=meant.values("conversation_id"))
-    counted = meant.order_by("conversation_id").values_list("conversation_id").annotate(Count("pk"))
-    yield from counted.iterator()
+    named = [rows.filter(conversation_id__in=some) for some in batches(dict.fromkeys(conversation_ids))]
+    for some in named or [rows]:
+        meant = some.filter(task__in=tasks) if tasks else some
+        meant = meant.filter(created_at__gte=since) if since else meant
+        whole = rows.filter(conversation_id__in=meant.values("conversation_id")) if tasks or since else meant
+        yield from _counted(whole)
 
 
-def _passes(conversations: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+def _counted(rows: QuerySet[ExampleIndex]) -> Iterator[tuple[str, int]]:
+    """Each page is a question of its own: a cursor that stays open during a pass would keep SQLite's writers out."""
+    counted = rows.order_by("conversation_id").values_list("conversation_id").annotate(Count("pk"))
+    page = list(counted[:_CONVERSATIONS_AT_ONCE])
+    while page:
+        yield from page
+        page = list(counted.filter(conversation_id__gt=page[-1][0])[:_CONVERSATIONS_AT_ONCE])
+
+
+def _passes(conversations: Iterable[tuple[str, int]], left_out: Counter[str]) -> Iterator[list[str]]:
     """As many conversations as are looked for in one pass over the archive."""
     some: list[str] = []
     examples = 0
     for conversation_id, count in conversations:
+        if count > _EXAMPLES_AT_ONCE:
+            left_out[TOO_LONG] += 1
+            continue
         some.append(conversation_id)
         examples += count
         if examples >= _EXAMPLES_AT_ONCE:
@@ -143,7 +161,8 @@ def _take(conversation_ids: Sequence[str], by: str, report: CapturedReport, prog
     report.unchanged += counts.unchanged
     report.changed += counts.changed
     report.left_out += counts.left_out
-    report.forgotten += erase_forgotten([id_of_captured(each) for each in conversation_ids])
+    # Once more: also what an earlier run had stored when it was killed.
+    report.forgotten += counts.forgotten + erase_forgotten([id_of_captured(each) for each in conversation_ids])
 
 
 _COLUMNS: Final = (
@@ -188,14 +207,33 @@ def _store(name: str, examples: Iterable[Mapping[str, Any]], by: str, report: Ca
         example_ids=example_ids,
     )
     known = Conversation.objects.filter(pk=conversation.id).first()
+    if known is not None and known.origin_sha256 == arrival.origin_sha256:
+        report.unchanged += 1
+    elif known is not None and (reason := _why_it_stays(known, example_ids)):
+        report.left_out[reason] += 1
+    else:
+        _put(arrival, known, report)
+
+
+def _why_it_stays(known: Conversation, example_ids: Iterable[str]) -> str:
+    if known.source == Conversation.Source.IMPORTED:
+        return IMPORTED
+    noted = ConversationExample.objects.filter(conversation=known.pk).values_list("example_id", flat=True)
+    return LOST if set(noted) - set(example_ids) else ""
+
+
+def _put(arrival: Arrival, known: Conversation | None, report: CapturedReport) -> None:
     if known is None:
         store_arrivals([arrival])
         report.added += 1
-    elif known.origin_sha256 == arrival.origin_sha256:
-        report.unchanged += 1
     else:
-        replace_conversation(conversation.id, partial(_instead, arrival))
-        report.changed.append(conversation.id)
+        try:
+            replace_conversation(known.pk, partial(_instead, arrival))
+        except (PartDamaged, NotInStorage):  # the others are not to wait for it
+            report.left_out[DAMAGED] += 1
+            return
+        report.changed.append(known.pk)
+    report.forgotten += erase_forgotten([arrival.conversation.id])
 
 
 def _instead(arrival: Arrival, row: Conversation, stored: EnrichedConversation) -> Arrival:
@@ -227,6 +265,10 @@ def _conversation(
         left_out[NOTHING_LEFT] += 1
         return None
     found = id_of_captured(name)
+    pairs = _bounded(pairs_of(found, _judged(turns)))
+    if pairs is None:
+        left_out[TOO_LONG] += 1
+        return None
     metadata = {
         "conversation_id": found,
         "source_file": f"conversation_{found}.json",
@@ -235,7 +277,19 @@ def _conversation(
         "quality_tier": "",
         "scaffolding": {},
     }
-    return with_tier(EnrichedConversation(metadata=metadata, pairs=list(pairs_of(found, _judged(turns))))), ids
+    return with_tier(EnrichedConversation(metadata=metadata, pairs=pairs)), ids
+
+
+def _bounded(pairs: Iterable[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """None when they are too large: of long turns all pairs together may be many times what the memory holds."""
+    kept: list[dict[str, Any]] = []
+    size = 0
+    for pair in pairs:
+        size += len(orjson.dumps(pair))
+        if size > LONGEST_PIECE:
+            return None
+        kept.append(pair)
+    return kept
 
 
 def _answer(
@@ -243,9 +297,10 @@ def _answer(
 ) -> Answer:
     said = example["response_strong"] or ""
     calls = noted.get("tool_calls")
+    corrected = metadata.get(CORRECTION) if example["corrected"] else None
     reason = ""
-    if not example["corrected"]:
-        if not example["usable"]:
+    if corrected is None:
+        if not example["usable"] or example["corrected"]:  # DuckDB reads some JSON that is none, NaN in it
             reason = CUT_OFF if said else NO_ANSWER
         elif calls and said == to_json_text(calls):
             reason = TOOL_CALL
@@ -254,8 +309,8 @@ def _answer(
     return Answer(
         example_id=example["id"],
         text=said,
-        target=None if reason else metadata[CORRECTION] if example["corrected"] else said,
-        is_corrected=bool(example["corrected"]),
+        target=None if reason else said if corrected is None else corrected,
+        is_corrected=corrected is not None,
         system_prompt=example["system_prompt"] or "",
     )
 

@@ -105,20 +105,20 @@ def _import_file(path: Path, scratch: Path, by: str, report: ImportReport, progr
         examined = examine(file, intake.add)
         faults = [*examined.faults, *intake.faults]
         if faults:
-            report.refused[_shown(path)] = [str(fault) for fault in faults[:MOST_FAULTS]]
+            report.refused[shown_path(path)] = [str(fault) for fault in faults[:MOST_FAULTS]]
             return
-        name = _shown(Path(path.name))
+        name = shown_path(Path(path.name))
         conversations = intake.conversations(examined) if examined.kind == FULL else [_individual(examined.head, name)]
         done = 0
         for some in _batches(iter(conversations)):
             _store(some, name, by, report)
             done += len(some)
             if examined.conversations > 1:
-                progress(f"importing {name}", done, examined.conversations)
+                progress("storing conversations", done, examined.conversations)
     report.files += 1
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """A path may hold bytes that are no text."""
     return os.fsencode(path).decode("utf-8", "replace")
 

@@ -79,7 +79,9 @@ def store_arrivals(arrivals: Sequence[Arrival], *, instead_of: Mapping[str, str]
 def _store_once(arrivals: Sequence[Arrival], instead_of: Mapping[str, str] | None) -> None:
     if not arrivals:
         return
-    written = [(arrival, *_write(arrival.conversation)) for arrival in arrivals]
+    # In one order, so that of two who store the same ones none waits for the other forever.
+    ordered = sorted(arrivals, key=lambda arrival: arrival.conversation.id)
+    written = [(arrival, *_write(arrival.conversation)) for arrival in ordered]
     rows = [_row(arrival, name, sha256, size) for arrival, name, sha256, size in written]
     with transaction.atomic():
         _give_up_old_files(rows, instead_of)

@@ -13,10 +13,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, NoReturn
 
-LONGEST_PIECE: Final = 16 * 2**20  # characters: of a conversation, or another value at the top of a file
+LONGEST_PIECE: Final = 16 * 2**20  # characters: of an item of the list, or of all other values at the top of a file
 _BLOCK: Final = 2**18  # characters read at once
 _MOST_NAMES: Final = 1000  # at the top of a file
-_MAY_GO_ON: Final = ("", *"0123456789.eE+-")  # after what looks like a whole number: more of it
+_LONGEST_NAME: Final = 10_000  # characters, of those names
+_AHEAD: Final = 12  # characters: so near the end of the window, an end or a fault may be none with more of the text
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
 
 Path = tuple[str | int, ...]  # of a value in its file: names and positions
@@ -56,6 +57,7 @@ def read_pieces(file: BinaryIO, *, items_of: str) -> Iterator[Piece]:
 def _members(window: "_Window", items_of: str) -> Iterator[Piece]:
     window.take("{", ())
     names: set[str] = set()
+    size = 0
     while window.peek(()) != "}":
         if names:
             window.take(",", ())
@@ -68,7 +70,12 @@ def _members(window: "_Window", items_of: str) -> Iterator[Piece]:
             yield Piece((name,), [])
             yield from _items(window, name)
         else:
-            yield Piece((name,), window.value((name,)))
+            begins = window.position
+            value = window.value((name,))
+            size += window.position - begins
+            if size > LONGEST_PIECE:
+                raise Unreadable((name,), f"with what stands before it, it has more than {LONGEST_PIECE:,} characters")
+            yield Piece((name,), value)
     window.take("}", ())
     if window.peek(()):
         raise Unreadable((), "something follows after the end of the object")
@@ -101,9 +108,15 @@ class _Window:
     def __init__(self, file: BinaryIO) -> None:
         self._file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         self._text, self._at, self._is_whole = "", 0, False
+        self._used, self._lines = 0, 0  # characters and line breaks before the window
 
     def close(self) -> None:
         self._file.detach()  # whoever opened the file closes it
+
+    @property
+    def position(self) -> int:
+        """How many characters were used up."""
+        return self._used + self._at
 
     def peek(self, path: Path) -> str:
         """The next character that is not blank; "" at the end."""
@@ -120,26 +133,38 @@ class _Window:
     def name(self) -> str:
         if self.peek(()) != '"':
             self._fail((), "a name in quotes is missing")
-        return str(self.value(()))
+        name = str(self.value(()))
+        if len(name) > _LONGEST_NAME:
+            self._fail((), f"a name has more than {_LONGEST_NAME:,} characters")
+        return name
 
     def value(self, path: Path) -> Any:
         self.peek(path)
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-            except _NotInJson as error:
-                raise Unreadable(path, f"{error} is no JSON") from error
-            except RecursionError as error:
-                raise Unreadable(path, "it nests too deeply") from error
-            except ValueError as error:  # also of a number with too many digits
-                problem = error.msg if isinstance(error, json.JSONDecodeError) else "a number has too many digits"
-            else:
-                if self._text[end : end + 1] not in _MAY_GO_ON or self._is_whole or not self._read_on(path):
-                    self._at = end
-                    return value
-                continue
-            if not self._read_on(path):
-                self._fail(path, f"it is no JSON: {problem}")
+        while (found := self._decode(path)) is None:
+            self._read_on(path)
+        value, self._at = found
+        return value
+
+    def _decode(self, path: Path) -> tuple[Any, int] | None:
+        """The value, and where it ends. None: that takes more of the text."""
+        try:
+            value, end = _DECODER.raw_decode(self._text, self._at)
+        except _NotInJson as error:
+            raise Unreadable(path, f"{error} is no JSON") from error
+        except RecursionError as error:
+            raise Unreadable(path, "it nests too deeply") from error
+        except json.JSONDecodeError as error:
+            at = len(self._text) if error.msg.startswith("Unterminated string") else error.pos
+            if self._goes_on_behind(at):
+                return None
+            self._fail(path, f"it is no JSON: {error.msg}", at)
+        except ValueError as error:
+            raise Unreadable(path, "it is no JSON: a number has too many digits") from error
+        return None if isinstance(value, int | float) and self._goes_on_behind(end) else (value, end)
+
+    def _goes_on_behind(self, at: int) -> bool:
+        """Whether it takes more of the text to know what is there."""
+        return not self._is_whole and at + _AHEAD >= len(self._text)
 
     def _read_on(self, path: Path) -> bool:
         """Have more of the text, twice as much at least. False: there is no more."""
@@ -150,12 +175,20 @@ class _Window:
             more = self._file.read(min(max(_BLOCK, waiting), LONGEST_PIECE + 1 - waiting))
         except UnicodeDecodeError as error:
             raise Unreadable(path, "it is not UTF-8") from error
+        self._used, self._lines = self._used + self._at, self._lines + self._text.count("\n", 0, self._at)
         self._text, self._at = self._text[self._at :] + more, 0
         self._is_whole = not more
         return bool(more)
 
-    def _fail(self, path: Path, problem: str) -> NoReturn:
-        raise Unreadable(path, f"{problem}, and the file ends there" if self._is_whole else problem)
+    def _fail(self, path: Path, problem: str, at: int | None = None) -> NoReturn:
+        """`at`: where in the window; None: where reading is."""
+        raise Unreadable(path, f"{problem}, {self._place(self._at if at is None else at)}")
+
+    def _place(self, at: int) -> str:
+        if at >= len(self._text):
+            return "and the text ends there"
+        line = self._lines + self._text.count("\n", 0, at) + 1
+        return f"in line {line:,}" if line > 1 else f"at character {self._used + at + 1:,}"
 
 
 class _NotInJson(Exception):

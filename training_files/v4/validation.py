@@ -36,6 +36,7 @@ _SCHEMAS: Final = ("pair", "individual", "conversation", "full", "line", "line_h
 _URN: Final = "urn:gleaner:training-files:v4:"
 _NOT_INLINED: Final = frozenset(("$ref", "$defs", "$id", "$schema"))
 _SHOWN: Final = 100  # characters of a name in a path
+_CONTAINERS: Final = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,22 +228,24 @@ def _inlined(part: Any, documents: Mapping[str, Any], document: str) -> Any:
 
 
 def unsound(value: Any, path: Path = ()) -> Iterator[Fault]:
-    """What cannot be stored as it is, anywhere in a value of JSON."""
-    waiting: list[tuple[Path, Any]] = [(path, value)]
-    while waiting:
-        at, found = waiting.pop()
-        if isinstance(found, str):
-            if not _is_sound_text(found):
-                yield Fault(json_path(at), "it has an unpaired surrogate")
-        elif isinstance(found, dict | list):
-            if len(at) - len(path) == DEEPEST:
-                yield Fault(json_path(at), f"it nests deeper than {DEEPEST} values")
-                continue
-            yield from _unsound_names(found, at)
-            members = found.items() if isinstance(found, dict) else enumerate(found)
-            waiting.extend(((*at, key), each) for key, each in members)
-        elif problem := _number_problem(found):
-            yield Fault(json_path(at), problem)
+    """What cannot be stored as it is, anywhere in a value of JSON, however many members it has."""
+    if isinstance(value, _CONTAINERS):
+        yield from _unsound_members(value, path, DEEPEST)
+    elif problem := _scalar_problem(value):
+        yield Fault(json_path(path), problem)
+
+
+def _unsound_members(found: dict[str, Any] | list[Any], at: Path, levels: int) -> Iterator[Fault]:
+    if not levels:
+        yield Fault(json_path(at), f"it nests deeper than {DEEPEST} values")
+        return
+    yield from _unsound_names(found, at)
+    members: Iterable[tuple[str | int, Any]] = found.items() if isinstance(found, dict) else enumerate(found)
+    for key, each in members:
+        if isinstance(each, _CONTAINERS):
+            yield from _unsound_members(each, (*at, key), levels - 1)
+        elif problem := _scalar_problem(each):
+            yield Fault(json_path((*at, key)), problem)
 
 
 def _unsound_names(found: dict[str, Any] | list[Any], at: Path) -> Iterator[Fault]:
@@ -263,7 +266,9 @@ def _is_sound_text(text: str) -> bool:
     return True
 
 
-def _number_problem(value: object) -> str:
+def _scalar_problem(value: object) -> str:
+    if isinstance(value, str):
+        return "" if _is_sound_text(value) else "it has an unpaired surrogate"
     if isinstance(value, float) and not math.isfinite(value):
         return "the number is too large"
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
@@ -319,8 +324,14 @@ def _problem(error: ValidationError) -> str:
         "minItems": "it is empty",
         "minLength": "it is empty",
         "maxLength": f"it has more than {wanted} characters",
-        "pattern": "it is not of version 4"
-        if str(wanted).startswith("^4")
-        else "it is blank, or has control characters",
+        "maxItems": f"it has more than {wanted} items",
+        "pattern": _pattern_problem(str(wanted)),
         "const": f"it is not {wanted}",
+        "enum": f"it is none of {wanted}",
     }.get(str(error.validator), f"it is not as {error.validator} has it")
+
+
+def _pattern_problem(pattern: str) -> str:
+    if pattern.startswith("^4"):
+        return "it is not of version 4"
+    return "it is blank, or has control characters" if pattern.startswith("^[^") else f"it does not match {pattern}"

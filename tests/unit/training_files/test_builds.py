@@ -22,7 +22,7 @@ from training_files.builds import run_build, silent_builds, start_build, start_n
 from training_files.conversations.store import delete_conversations
 from training_files.creating import NewFile
 from training_files.exceptions import BuildStopped, FileClosed, InvalidRequest, NameTaken, NotFound, NotOwner
-from training_files.models import Build, TrainingFile
+from training_files.models import Build, Conversation, TrainingFile
 
 pytestmark = pytest.mark.django_db
 
@@ -163,20 +163,58 @@ def test_of_two_that_run_it_at_once_the_later_one_goes_on() -> None:
 def test_a_problem_is_seen_and_can_be_mended() -> None:
     training_file = made(1)
     build = start_build(training_file.pk, conversation_ids=stored(2, 3, 4, 5), by=ADA)
-    delete_conversations(["c5"])
+    Conversation.objects.filter(pk="c5").update(enrichment_status="pending")
 
     with pytest.raises(InvalidRequest):
         run_build(build.pk)
 
     build.refresh_from_db()
     assert (build.state, build.done, status(training_file)) == ("failed", 2, "failed")
-    assert "no such conversations: c5" in build.problem
+    assert "it is not of c5" in build.problem
     assert ids_in(service.describe(training_file)) == ["c1", "c2", "c3"]
 
     stored(5)
-    run_build(build.pk)
+    assert run_build(build.pk).problem == ""
     assert ids_in(service.describe(training_file)) == ["c1", "c2", "c3", "c4", "c5"]
     assert status(training_file) == "active"
+
+
+def test_what_is_forgotten_before_its_turn_is_left_out_and_counted() -> None:
+    training_file = made(1)
+    build = start_build(training_file.pk, conversation_ids=stored(2, 3, 4, 5, 6), by=ADA)
+    delete_conversations(["c3", "c4", "c5"])  # of one batch a part, of the next all
+
+    done = run_build(build.pk)
+
+    assert (done.state, done.done, status(training_file)) == ("succeeded", 5, "active")
+    assert done.problem == "3 conversations left out, forgotten since the build was asked for."
+    assert ids_in(service.describe(training_file)) == ["c1", "c2", "c6"]
+
+
+def test_what_is_forgotten_just_when_it_is_added_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    training_file = made(1)
+    build = start_build(training_file.pk, conversation_ids=stored(2, 3, 4, 5), by=ADA)
+    really = builds.add
+
+    def too_late(file_id: Any, ids: Any, **asked: Any) -> TrainingFile:
+        delete_conversations(["c2", "c4", "c5"])
+        return really(file_id, ids, **asked)
+
+    monkeypatch.setattr(builds, "add", too_late)
+
+    assert run_build(build.pk).problem.startswith("3 conversations")
+    assert ids_in(service.describe(training_file)) == ["c1", "c3"]
+
+
+def test_what_was_forgotten_before_a_kill_is_counted_after_it() -> None:
+    training_file = made(1)
+    build = start_build(training_file.pk, conversation_ids=stored(2, 3, 4, 5), by=ADA)
+    delete_conversations(["c3"])
+    with pytest.raises(Killed):
+        run_build(build.pk, progress=killed_at(2))
+
+    assert run_build(build.pk).problem.startswith("1 conversation left out")
+    assert ids_in(service.describe(training_file)) == ["c1", "c2", "c4", "c5"]
 
 
 def test_opening_the_file_again_ends_the_build() -> None:

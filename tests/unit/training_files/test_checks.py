@@ -88,3 +88,10 @@ def test_what_the_other_check_tells_is_told_once(settings: Any, value: Any) -> N
     settings.TRAINING_FILES = value
 
     assert check_nothing_is_public() == []
+
+
+@pytest.mark.parametrize("value", [{}, {"DATA_DIR": None}, None])
+def test_what_the_check_of_the_captures_tells_stops_no_check(settings: Any, value: Any) -> None:
+    settings.TRAINING_CAPTURE = value
+
+    assert check_nothing_is_public() == []

@@ -42,6 +42,7 @@ def test_it_makes_the_file_and_writes_both_formats(build: Callable[..., str], tm
     training_file = service.get_training_file(found["training_file"])
     json_file, lines = both_files(training_file)
     assert written(tmp_path) == {"spring.json": json_file, "spring.jsonl": lines}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o600}
     assert (found["conversations"], found["pairs"], found["version"]) == (2, 3, 1)
     assert found["files"]["json"] == {"path": str(tmp_path / "out" / "spring.json"), "bytes": len(json_file)}
     assert [each for each, _ in service.conversations_in(training_file.pk)] == ["c3", "c1"]
@@ -104,6 +105,17 @@ def test_what_was_killed_goes_on(build: Callable[..., str], tmp_path: Path, monk
     training_file = TrainingFile.objects.get()
     assert [each for each, _ in service.conversations_in(training_file.pk)] == ["c1", "c2", "c3"]
     assert written(tmp_path)["spring.json"] == both_files(training_file)[0]
+
+
+def test_it_says_what_was_forgotten_before_it_went_on(build: Callable[..., str]) -> None:
+    stored(1, 2)
+    builds.start_new_build(NewFile(name="spring"), conversation_ids=["c1", "c2"], by=ADA)
+    delete_conversations(["c1"])
+
+    shown = build("spring", "--conversation", "c1", "--conversation", "c2")
+
+    assert "spring, version 1: 1 conversation," in shown
+    assert "1 conversation left out, forgotten" in shown
 
 
 def test_another_build_is_not_taken_up_for_these(build: Callable[..., str]) -> None:

@@ -9,11 +9,14 @@ from capture_app import call_llm
 from capture_app.models import ForgottenExample
 from capture_app.put_aside import Wanted
 from tests.unit.training_files.filling import ADA, conversation, store, training_file
+from training_archive.conf import archive_settings
+from training_archive.locks import only_run
 from training_archive.made_from import CONVERSATION, TRAINING_FILE, MadeFrom, made_from
 from training_archive.models import Erasure
+from training_archive.sealed import sealed_folder
 from training_archive.services import archive_training_data, forget
 from training_archive.shipping.exceptions import StorageUnreachable
-from training_files import changing, lineage
+from training_files import changing, lineage, tasks
 from training_files.exceptions import InvalidRequest
 from training_files.joining import json_blocks
 from training_files.lineage import erase_conversations, erase_forgotten
@@ -255,3 +258,65 @@ def test_what_cannot_be_erased_keeps_the_request_open(
 
     assert receipt.removed["conversations"] == 0  # its row had gone the first time
     assert not LooseFile.objects.filter(is_condemned=False).exists()
+
+
+# --- What a model was asked while it was being forgotten -------------------------------------------------------------
+
+
+def asked_about(conversation_id: str, example_id: str) -> None:
+    EnrichmentAnswer.objects.create(
+        conversation_id=conversation_id, step="persona", example_id=example_id, answered_at="2026-01-02T00:00:00Z"
+    )
+
+
+def test_a_question_that_was_asked_while_it_was_forgotten_is_forgotten_by_the_sweep(captured: dict[str, str]) -> None:
+    store(conversation("hers"), examples=[captured["hers"]])
+    store(conversation("other"), examples=[captured["other"]])
+    asked_about("other", captured["other"])
+    erase_conversations(Wanted(ids=[captured["hers"]]))
+    asked_about("hers", captured["about"])
+
+    tasks.sweep()
+
+    assert list(ForgottenExample.objects.values_list("pk", flat=True)) == [captured["about"]]
+    assert list(EnrichmentAnswer.objects.values_list("conversation", flat=True)) == ["other"]
+    tasks.sweep()
+    assert Erasure.objects.count() == 1
+
+
+def test_a_question_that_cannot_be_forgotten_now_is_left_to_the_next_sweep(captured: dict[str, str]) -> None:
+    asked_about("gone", captured["about"])
+
+    with only_run(sealed_folder(), archive_settings().zip_path.resolve()):
+        tasks.sweep()
+    assert EnrichmentAnswer.objects.count() == 1
+
+    tasks.sweep()
+    assert not EnrichmentAnswer.objects.exists()
+
+
+def test_of_a_question_that_was_never_captured_nothing_is_left(made: TrainingFile) -> None:
+    asked_about("ab", "")
+    asked_about("c", "")
+
+    erase_conversations(Wanted(ids=["a"]))
+    assert list(EnrichmentAnswer.objects.values_list("conversation", flat=True)) == ["c"]
+
+    asked_about("ab", "")  # a moment too late
+    tasks.sweep()
+    assert list(EnrichmentAnswer.objects.values_list("conversation", flat=True)) == ["c"]
+    assert not Erasure.objects.exists()
+
+
+def test_what_leads_to_a_conversation_that_came_again_meanwhile_stays(
+    made: TrainingFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def comes_again(**asked: Any) -> int:
+        store(conversation("ab"), examples=["b"])
+        return 0
+
+    monkeypatch.setattr(lineage, "sweep_loose_files", comes_again)
+
+    erase_conversations(Wanted(ids=["a"]))
+
+    assert made_from(["b"]) == [MadeFrom(kind=CONVERSATION, name="ab", examples=1)]

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.unit.training_files.material import ADA, BOB, enriched, everything, made, stored
+from tests.unit.training_files.material import ADA, BOB, enriched, everything, in_storage, made, stored
+from training_archive.shipping.exceptions import NotInStorage
 from training_files import changing, creating, service
 from training_files.actors import Actor
 from training_files.conversations.store import delete_conversations, store_conversation
@@ -18,16 +20,16 @@ from training_files.exceptions import (
     NameTaken,
     NotFound,
     NotOwner,
-    TrainingFilesError,
 )
 from training_files.models import LooseFile, TrainingFile
 from training_files.parts import write_parts, write_without
+from training_files.storage import sweep_loose_files
 
 pytestmark = pytest.mark.django_db
 
 
 @contextmanager
-def refused(kind: type[TrainingFilesError]) -> Iterator[Any]:
+def refused(kind: type[Exception]) -> Iterator[Any]:
     before = everything()
     with pytest.raises(kind) as found:
         yield found
@@ -191,6 +193,15 @@ def test_a_name_is_one_line_of_text(name: str) -> None:
         service.rename_training_file(training_file.pk, by=ADA, name=name)
 
 
+@pytest.mark.parametrize(
+    "name", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f52c", "a\u00a0b"]
+)
+def test_a_name_may_be_in_any_script(name: str) -> None:
+    training_file = made(1)
+
+    assert service.rename_training_file(training_file.pk, by=ADA, name=f" {name} ").name == name
+
+
 @pytest.mark.parametrize("text", ["nul\0", "half \ud800", "x" * 10_001])
 def test_texts_are_what_a_database_keeps(text: str) -> None:
     training_file = made(1)
@@ -230,6 +241,64 @@ def test_a_conversation_that_is_forgotten_meanwhile_is_not_added(monkeypatch: py
 
     assert found.value.conversation_ids == ["c2"]
     assert [each for each, _ in service.conversations_in(training_file.pk)] == ["c1"]
+
+
+@pytest.mark.parametrize("where", ["changing", "creating"])
+def test_a_conversation_that_is_taken_out_of_the_storage_meanwhile_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    training_file = made(1)
+    stored(2)
+
+    def forgotten_just_before(rows: Any) -> Any:
+        delete_conversations(["c2"])
+        sweep_loose_files(older_than=timedelta(0))
+        return write_parts(rows)
+
+    monkeypatch.setattr(f"training_files.{where}.write_parts", forgotten_just_before)
+
+    attempts = {
+        "changing": lambda: service.add_conversations(training_file.pk, ["c2"], by=ADA),
+        "creating": lambda: create("other", "c2"),
+    }
+
+    with pytest.raises(InvalidRequest) as found:
+        attempts[where]()
+
+    assert found.value.conversation_ids == ["c2"]
+
+
+def test_a_part_that_is_taken_out_of_the_storage_meanwhile_was_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    training_file = made(1, 2, 3)
+    times: list[int] = []
+
+    def forgotten_just_before(part: Any, unwanted: Any) -> Any:
+        times.append(1)
+        if len(times) == 1:
+            service.remove_conversations(training_file.pk, ["c3"], by=ADA)
+            sweep_loose_files(older_than=timedelta(0))
+        return write_without(part, unwanted)
+
+    monkeypatch.setattr(changing, "write_without", forgotten_just_before)
+
+    service.remove_conversations(training_file.pk, ["c1"], by=ADA)
+
+    assert [each for each, _ in service.conversations_in(training_file.pk)] == ["c2"]
+
+
+def test_what_the_storage_has_lost_is_said_to_be_lost() -> None:
+    training_file = made(1, 2)
+    stored(3)
+    for path in in_storage(["parts", "conversations"]):
+        path.unlink()
+
+    for attempt in (
+        lambda: service.add_conversations(training_file.pk, ["c3"], by=ADA),
+        lambda: service.remove_conversations(training_file.pk, ["c1"], by=ADA),
+        lambda: create("other", "c3"),
+    ):
+        with refused(NotInStorage):
+            attempt()
 
 
 def test_what_was_swept_away_before_it_was_named_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:

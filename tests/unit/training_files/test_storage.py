@@ -39,6 +39,13 @@ def test_what_was_just_written_is_left_to_who_wrote_it() -> None:
     assert there() == ["one.json"]
 
 
+def test_what_people_said_is_not_everybodys_on_this_machine() -> None:
+    write_loose(NAME, b"text")
+
+    path = training_files_settings().folder / NAME
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
 def test_what_was_let_go_is_removed_once_it_is_old() -> None:
     write_loose(NAME, b"text")
     keep([NAME])

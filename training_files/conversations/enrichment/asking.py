@@ -9,9 +9,10 @@ import orjson
 
 from capture_app.client import call_llm
 from capture_app.context import resumed_context
-from capture_app.exceptions import CaptureError
+from capture_app.exceptions import CaptureConfigurationError, CaptureError
 from capture_app.messages import Message
-from capture_app.providers.offline import NOTICE
+from capture_app.providers import get_provider
+from capture_app.providers.offline import OfflineProvider
 from capture_app.responses import LLMResponse
 from training_archive.exceptions import ArchiveError
 from training_archive.services.forgetting import forget
@@ -60,6 +61,7 @@ def ask(conversation_id: str, step: Step) -> dict[str, Any]:
         response = _call(conversation_id, step, messages)
         found, problem = step.read(response.text)
         _keep(conversation_id, step, digest, found, response.example_id or "")
+        _refuse_offline(response)
         if found is not None:
             return found
         messages = [*step.messages(), *step.again(response.text, problem)]
@@ -73,23 +75,27 @@ def _call(conversation_id: str, step: Step, messages: list[Message]) -> LLMRespo
     task = training_files_settings().enrichment_task
     try:
         with resumed_context({}):
-            response = call_llm(
+            return call_llm(
                 messages=messages,
                 task=task,
                 training_metadata={ENRICHES: conversation_id, "enrichment_step": step.name},
             )
-    except CaptureError as error:  # of the settings
+    except CaptureConfigurationError as error:
         raise NoAnswer(str(error), is_final=True) from error
     except Exception as error:  # a provider raises what it likes; it says what it likes, too, so that goes to the log
         logger.warning("A model could not be asked to enrich a conversation.", exc_info=True)
         raise NoAnswer(
             f"The model could not be asked: {type(error).__name__}. The log has more.", is_final=False
         ) from error
-    if response.text.startswith(NOTICE):
+
+
+def _refuse_offline(response: LLMResponse) -> None:
+    """By who answered and not by the text, which a conversation may dictate."""
+    if type(get_provider(response.provider)) is OfflineProvider:
+        task = training_files_settings().enrichment_task
         raise NoAnswer(
             f"No model was asked: the offline provider answers. Give the task {task} a route to a model.", is_final=True
         )
-    return response
 
 
 def _keep(conversation_id: str, step: Step, digest: str, answer: dict[str, Any] | None, example_id: str) -> None:

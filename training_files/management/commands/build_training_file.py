@@ -45,11 +45,14 @@ class Command(TrainingFilesCommand):
             "version": result.version,
             "conversations": result.conversations,
             "pairs": result.pairs,
+            "left_out": result.left_out,
             "files": {each: {"path": str(path), "bytes": result.bytes[each]} for each, path in result.paths.items()},
         }
 
     def show(self, result: Saved) -> None:
         what = f"{counted(result.conversations, 'conversation')}, {counted(result.pairs, 'pair')}"
         self.stdout.write(f"{result.name}, version {result.version}: {what}")
+        if result.left_out:
+            self.stdout.write(f"  {result.left_out}")
         for each, path in result.paths.items():
             self.stdout.write(f"  {path}  {human_size(result.bytes[each])}")

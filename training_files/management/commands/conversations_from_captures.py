@@ -1,8 +1,9 @@
 """Make conversations out of captured examples."""
 
+from argparse import ArgumentTypeError
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from django.core.management.base import CommandParser
 
@@ -10,9 +11,8 @@ from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_files.actors import SHELL
 from training_files.conversations.captured import CapturedReport, conversations_from_captures
-from training_files.management.training_files_command import TrainingFilesCommand
-
-_SHOWN: Final = 20  # ids, on the terminal
+from training_files.conversations.store import shown_ids
+from training_files.management.training_files_command import TrainingFilesCommand, first_of
 
 
 class Command(TrainingFilesCommand):
@@ -55,8 +55,8 @@ class Command(TrainingFilesCommand):
             f"{counted(result.added, 'conversation')} added, {len(result.changed):,} changed, "
             f"{result.unchanged:,} as before."
         )
-        for each in result.changed[:_SHOWN]:
-            self.stdout.write(f"  changed: {each}")
+        for line in first_of([f"changed: {shown_ids([each])}" for each in result.changed]):
+            self.stdout.write(line)
         for reason, number in result.left_out.most_common():
             self.stdout.write(f"  left out: {number:,} {reason}")
         if result.forgotten:
@@ -64,5 +64,8 @@ class Command(TrainingFilesCommand):
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no time; write 2026-01-31, or 2026-01-31T12:00:00+00:00") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

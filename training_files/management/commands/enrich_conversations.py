@@ -1,6 +1,7 @@
 """Have a model enrich conversations."""
 
-from typing import Any, Final
+from argparse import ArgumentTypeError
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -8,9 +9,8 @@ from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_files.actors import SHELL
 from training_files.conversations.enrichment.service import EnrichmentReport, enrich_conversations, enrich_pending
-from training_files.management.training_files_command import TrainingFilesCommand
-
-_SHOWN: Final = 20  # failures, on the terminal; --json has all
+from training_files.conversations.store import shown_ids
+from training_files.management.training_files_command import TrainingFilesCommand, first_of
 
 
 class Command(TrainingFilesCommand):
@@ -29,7 +29,7 @@ class Command(TrainingFilesCommand):
             "--conversation", action="append", metavar="ID", help="this one, also if it failed before; may be repeated"
         )
         parser.add_argument("--failed", action="store_true", help="with --all-pending: also those that failed")
-        parser.add_argument("--limit", type=int, metavar="N", help="with --all-pending: this many at most")
+        parser.add_argument("--limit", type=_number, metavar="N", help="with --all-pending: this many at most")
 
     def call(self, progress: Progress, options: dict[str, Any]) -> EnrichmentReport:
         if options["conversation"]:
@@ -39,14 +39,20 @@ class Command(TrainingFilesCommand):
     def show(self, result: EnrichmentReport) -> None:
         self.stdout.write(f"{counted(result.completed, 'conversation')} enriched, {len(result.failed):,} failed.")
         for number, text in (
-            (result.completed_before, "were completed before"),
-            (result.elsewhere, "are another run's work, or came anew meanwhile"),
+            (result.completed_before, "completed before"),
+            (result.elsewhere, "left to another run, or changed or deleted meanwhile"),
         ):
             if number:
                 self.stdout.write(f"  {number:,} {text}")
 
     def finish(self, result: EnrichmentReport, options: dict[str, Any]) -> None:
         if result.failed:
-            lines = [f"  {each}: {problem}" for each, problem in list(result.failed.items())[:_SHOWN]]
+            lines = first_of([f"{shown_ids([each])}: {problem}" for each, problem in result.failed.items()])
             ended = "\nThe run ended there; the others wait as before." if result.stopped else ""
             raise CommandError("\n".join([f"{counted(len(result.failed), 'conversation')} failed:", *lines]) + ended)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of conversations; write 1 or more")
+    return int(text)

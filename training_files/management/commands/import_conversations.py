@@ -1,7 +1,7 @@
 """Take conversations in from files."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -9,9 +9,8 @@ from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_files.actors import SHELL
 from training_files.conversations.importing import ImportReport, import_conversations
-from training_files.management.training_files_command import TrainingFilesCommand
-
-_SHOWN: Final = 20  # ids, files or faults of a file, on the terminal; --json has all
+from training_files.conversations.store import shown_ids
+from training_files.management.training_files_command import TrainingFilesCommand, first_of
 
 
 class Command(TrainingFilesCommand):
@@ -37,18 +36,15 @@ class Command(TrainingFilesCommand):
             f"{counted(result.files, 'file')}: {counted(result.added, 'conversation')} added, {changed:,} changed, "
             f"{result.unchanged:,} as before."
         )
-        for each in result.changed[:_SHOWN]:
-            self.stdout.write(f"  changed: {each}")
-        if changed > _SHOWN:
-            self.stdout.write(f"  and {changed - _SHOWN:,} more")
+        for line in first_of([f"changed: {shown_ids([each])}" for each in result.changed]):
+            self.stdout.write(line)
 
     def finish(self, result: ImportReport, options: dict[str, Any]) -> None:
         if result.refused:
-            lines = [line for path, faults in list(result.refused.items())[:_SHOWN] for line in _told(path, faults)]
             told = f"{counted(len(result.refused), 'file')} refused, and nothing taken in from there:"
-            raise CommandError("\n".join([told, *lines]))
+            files = [_told(path, faults) for path, faults in result.refused.items()]
+            raise CommandError("\n".join([told, *first_of(files)]))
 
 
-def _told(path: str, faults: list[str]) -> list[str]:
-    rest = [f"    and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else []
-    return [f"  {path if path.isprintable() else ascii(path)}", *(f"    {fault}" for fault in faults[:_SHOWN]), *rest]
+def _told(path: str, faults: list[str]) -> str:
+    return "\n".join([path if path.isprintable() else ascii(path), *first_of(faults, "    ")])

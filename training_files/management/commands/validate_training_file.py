@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from capture_app.progress import Progress
 from capture_app.wording import counted
+from training_files.conversations.importing import shown_path
 from training_files.management.training_files_command import TrainingFilesCommand
 from training_files.v4.validation import MOST_FAULTS, Examined, examine_file
 
@@ -35,13 +36,13 @@ class Command(TrainingFilesCommand):
         return False
 
     def call(self, progress: Progress, options: dict[str, Any]) -> Validated:
-        progress(f"reading {options['file'].name}", 0, 0)
+        progress("reading the file", 0, 0)
         return Validated(options["file"], examine_file(options["file"]))
 
     def as_json(self, result: Validated) -> dict[str, Any]:
         found = result.examined
         return {
-            "file": str(result.path),
+            "file": shown_path(result.path),
             "kind": found.kind,
             "conversations": found.conversations,
             "pairs": found.pairs,
@@ -54,9 +55,9 @@ class Command(TrainingFilesCommand):
             self.stdout.write(str(fault))
         if not found.faults:
             what = f"{counted(found.conversations, 'conversation')}, {counted(found.pairs, 'pair')}"
-            self.stdout.write(f"{result.path}: {found.kind}, {what}; no faults.")
+            self.stdout.write(f"{shown_path(result.path)}: {found.kind}, {what}; no faults.")
 
     def finish(self, result: Validated, options: dict[str, Any]) -> None:
         if result.examined.faults:
             more = " or more" if len(result.examined.faults) >= MOST_FAULTS else ""
-            raise CommandError(f"{result.path} has {counted(len(result.examined.faults), 'fault')}{more}.")
+            raise CommandError(f"{shown_path(result.path)} has {counted(len(result.examined.faults), 'fault')}{more}.")

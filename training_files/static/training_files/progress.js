@@ -6,6 +6,9 @@
   if (!section) return;
   const part = (name) => section.querySelector(`[data-part="${name}"]`);
   const pause = 1000; // milliseconds
+  const say = (text) => {
+    if (part("label").textContent !== text) part("label").textContent = text; // a screen reader reads out what is set
+  };
 
   const look = async () => {
     try {
@@ -16,12 +19,12 @@
         window.location.reload();
         return;
       }
-      part("label").textContent = build.label;
+      say(build.label);
       part("done").textContent = String(build.done);
       part("bar").max = build.total;
       part("bar").value = build.done;
     } catch {
-      part("label").textContent = "The server does not answer; trying again";
+      say("The server does not answer; trying again");
     }
     window.setTimeout(look, pause);
   };

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,18 @@ def test_one_that_is_in_it_already_is_named_and_nothing_is_added(curator: Staff,
 
     assert f"Conversations already in training file: {conversation}." in answer.content.decode()
     assert describe(TrainingFile.objects.get()).figures.conversations == 1
+
+
+def test_a_stored_file_that_is_gone_is_said(curator: Staff, example_ids: Make, data_dir: Path) -> None:
+    client, ids = curator("add_trainingfile"), example_ids(1, conversation_id="one")
+    ask(client, ids, make="1")
+    row = Conversation.objects.get(pk=complete("one"))
+    (data_dir / "training_files" / str(row.enriched_file_path)).unlink()
+
+    answer = ask(client, ids, put="1", name="picked")
+
+    assert '<li class="error">' in answer.content.decode()
+    assert not TrainingFile.objects.exists()
 
 
 def test_who_may_neither_make_nor_change_one_can_only_look(curator: Staff, example_ids: Make) -> None:

@@ -52,6 +52,34 @@ def test_the_list_is_searched_by_id_and_key(
     assert re.findall(r"conversation/(\w+)/change/", shown) == found
 
 
+def test_the_list_offers_four_tiers_whatever_others_files_name(staff: Staff, one: TrainingFile) -> None:
+    Conversation.objects.filter(pk="free").update(quality_tier="a tier of their own")
+    client = staff("*")
+
+    offered = re.findall(r'href="\?tier=(\w+)"', client.get(url("changelist")).content.decode())
+    shown = client.get(url("changelist"), {"tier": "production"}).content.decode()
+
+    assert offered == ["seed_dataset", "production", "experimental", "rejected"]
+    assert re.findall(r"conversation/(\w+)/change/", shown) == ["held"]
+
+
+@pytest.mark.parametrize("query", [{"persona_key": "a\0"}, {"tier": "\0"}])
+def test_a_filter_that_cannot_be_read_is_left_out(staff: Staff, one: TrainingFile, query: dict[str, str]) -> None:
+    assert staff("*").get(url("changelist"), query)["Location"].endswith("?e=1")
+
+
+def test_what_nobody_sees_is_written_out_for_who_may_only_look(staff: Staff) -> None:
+    metadata = conversation("odd", cell=("p\u202e", "a", "t")).metadata
+    noted = pair(1, training_metadata={**pair(1)["training_metadata"], "reviewer_notes": "n\u202e"})
+    store(EnrichedConversation(metadata=metadata, pairs=[noted]))
+
+    shown = page(staff("view_conversation"), "odd")
+
+    assert "\u202e" not in shown
+    assert "p⟦U+202E⟧" in shown
+    assert '<div class="tf-text" dir="auto">n⟦U+202E⟧</div>' in shown
+
+
 def test_the_page_shows_pairs_as_turns(staff: Staff, one: TrainingFile) -> None:
     users = {**pair(1, text="What now?"), "target_response": None}
     store(EnrichedConversation(metadata=conversation("two").metadata, pairs=[users, pair(2, text="This.", score=4.5)]))

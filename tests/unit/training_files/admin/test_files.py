@@ -2,11 +2,14 @@
 
 import json
 import re
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
+from django.core.handlers.asgi import ASGIRequest
 from django.test import Client
 from django.urls import reverse
 
@@ -154,6 +157,18 @@ def test_each_version_is_downloaded_in_each_format(staff: Staff, one: TrainingFi
     assert sizes[0] < sizes[1]
     assert answer["Content-Disposition"] == f'attachment; filename="a file.{ending}"'
     assert client.get(url("trainingfile_download", one.pk, "csv")).status_code == 404
+
+
+def test_a_server_of_async_kind_streams_a_download(admin_user: Any, one: TrainingFile) -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    request = ASGIRequest(scope, BytesIO())
+    request.user = admin_user
+    pages: Any = site.get_model_admin(TrainingFile)
+
+    answer = pages.download(request, file_id=one.pk, format="json")
+
+    assert answer.is_async
+    assert int(answer["Content-Length"]) == describe(one).json_bytes
 
 
 def test_versions_are_compared(staff: Staff, one: TrainingFile) -> None:

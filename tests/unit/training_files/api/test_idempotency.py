@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from capture_app.put_aside import Wanted
 from tests.unit.training_files.api.asking import Asking, actor, problem, program
-from tests.unit.training_files.filling import many, training_file
+from tests.unit.training_files.filling import many, pair, training_file
 from training_files import tasks
+from training_files.lineage import erase_conversations
 from training_files.models import IdempotencyKey, TrainingFile
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +129,14 @@ def test_a_request_without_rights_leaves_no_key(writer: Asking) -> None:
     sent(program("reader", "read"))
 
     assert not IdempotencyKey.objects.exists()
+
+
+def test_an_answer_about_a_conversation_goes_when_that_is_forgotten(writer: Asking) -> None:
+    for name in ("gone", "here"):
+        body = {"dataset_metadata": {"conversation_id": name}, "training_pairs": [pair(1)]}
+        assert sent(writer, body, "/conversations", key=name).status_code == 201
+    sent(writer, key="other")
+
+    erase_conversations(Wanted(conversations=["gone"]))
+
+    assert set(IdempotencyKey.objects.values_list("key", flat=True)) == {"here", "other"}

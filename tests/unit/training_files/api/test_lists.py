@@ -162,6 +162,14 @@ def test_pages_of_a_training_file_are_in_its_order(reader: Asking) -> None:
     assert [[each["conversation_id"] for each in page] for page in pages] == [["c0", "c1"], ["c2", "c3"], ["c4"]]
 
 
+def test_links_lead_on_behind_the_longest_ids(reader: Asking) -> None:
+    store(*(conversation(number + "\N{GRINNING FACE}" * 199) for number in "ab"))
+
+    pages = followed(reader, "/conversations?limit=1", "conversations")
+
+    assert sorted(each["id"][0] for page in pages for each in page) == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     "cursor",
     [

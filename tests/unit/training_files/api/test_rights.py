@@ -54,6 +54,14 @@ def test_nobody_reads_without_a_token(file_id: str) -> None:
         assert response["WWW-Authenticate"].startswith("Bearer")
 
 
+def test_to_look_at_the_headers_alone_takes_the_same_right(file_id: str) -> None:
+    reader = program("reader", "read")
+
+    for path in READS:
+        assert sent(Asking(), file_id, "head", path).status_code == 401, path
+        assert sent(reader, file_id, "head", path).status_code == 200, path
+
+
 def test_nobody_changes_anything_without_a_token(file_id: str) -> None:
     for request in (*CHANGES, *MAKES):
         assert problem(sent(Asking(), file_id, *request))[0] == 401, request
@@ -143,8 +151,8 @@ def person(*rights: str, is_staff: bool = True, checks_csrf: bool = False) -> As
 
 
 READER = ("view_trainingfile", "view_conversation")
-WRITER = ("add_trainingfile", "add_conversation")
-MANAGER = ("change_trainingfile",)
+WRITER = (*READER, "add_trainingfile", "delete_trainingfile", "add_conversation", "change_conversation")
+MANAGER = (*WRITER, "change_trainingfile")
 
 
 def test_people_with_rights_in_the_admin_read(file_id: str) -> None:
@@ -156,8 +164,19 @@ def test_people_without_all_the_rights_to_read_do_not(rights: tuple[str, ...]) -
     assert problem(person(*rights).get()) == (403, "permission_denied")
 
 
+@pytest.mark.parametrize("missing", MANAGER)
+def test_people_change_nothing_without_all_the_rights_that_it_takes_in_the_admin(file_id: str, missing: str) -> None:
+    asking = person(*(right for right in MANAGER if right != missing))
+
+    for request in CHANGES:
+        assert problem(sent(asking, file_id, *request))[0] == 403, request
+    if missing != MANAGER[-1]:
+        for request in MAKES:
+            assert problem(sent(asking, file_id, *request))[0] == 403, request
+
+
 def test_people_who_may_not_use_the_admin_may_do_nothing() -> None:
-    assert problem(person(*READER, *WRITER, *MANAGER, is_staff=False).get()) == (403, "permission_denied")
+    assert problem(person(*MANAGER, is_staff=False).get()) == (403, "permission_denied")
 
 
 def test_people_own_what_they_make() -> None:

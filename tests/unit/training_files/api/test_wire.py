@@ -81,6 +81,31 @@ def test_a_field_that_is_missing_is_named(writer: Asking, missing: str) -> None:
     assert list(writer.post("", body).json()["details"]["fields"]) == [missing]
 
 
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"name": "x" * 500_000 + "\n"}, "name"),
+        ({"conversation_ids": ["x" * 500_000 + "\0"]}, "conversation_ids.0"),
+        ({"conversation_ids": [0] * 400_000}, "conversation_ids"),
+    ],
+)
+def test_what_is_far_too_long_is_refused_before_it_is_looked_at(
+    writer: Asking, values: dict[str, Any], field: str
+) -> None:
+    response = writer.post("", {"name": "one", "conversation_ids": ["c"], **values})
+
+    assert list(response.json()["details"]["fields"]) == [field]
+    assert "no more than" in response.json()["error"] or "at most" in response.json()["error"]
+
+
+def test_no_more_than_a_hundred_fields_are_told(writer: Asking, settings: Any) -> None:
+    settings.TRAINING_FILES = {"CONVERSATIONS_PER_REQUEST": 200}
+
+    response = writer.post("", {"name": "one", "conversation_ids": [0] * 150})
+
+    assert len(response.json()["details"]["fields"]) == 100
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_body_that_is_not_said_to_be_json_is_refused(writer: Asking, kind: str) -> None:
     assert problem(writer.post("", b"name=one", content_type=kind)) == (415, "unsupported_media_type")
@@ -137,6 +162,16 @@ def test_a_storage_that_is_damaged_is_told_and_logged(writer: Asking, caplog: py
     assert problem(response) == (500, "damaged")
     assert "is not what was written" in caplog.text
     assert not TrainingFile.objects.exists()
+
+
+def test_a_stored_file_that_is_gone_is_no_fault_that_passes(writer: Asking) -> None:
+    many("c", 1)
+    open_files().delete(str(Conversation.objects.get().enriched_file_path))
+
+    response = writer.post("", {"name": "one", "conversation_ids": ["c0"]})
+
+    assert problem(response) == (500, "damaged")
+    assert "Retry-After" not in response
 
 
 def test_views_have_no_transaction_of_the_requests(writer: Asking, settings: Any) -> None:

@@ -1,15 +1,29 @@
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from capture_app import call_llm
+from capture_app.conf import capture_settings
+from capture_app.duckdb_files import duckdb_session
+from capture_app.example import TABLE
+from capture_app.files import scratch_directory
 from capture_app.judgments import add_feedback, save_review
+from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.providers.base import Completion, CompletionRequest
 from capture_app.recorder import Answer, record_answer, record_example
+from capture_app.services import drain_captures
+from tests.unit.training_files.filling import pair
+from training_archive.conf import archive_settings
 from training_archive.services import archive_training_data, forget
 from training_files.conversations.captured import (
     CUT_OFF,
+    DAMAGED,
     ENRICHES,
+    IMPORTED,
+    LOST,
     NOTHING_LEFT,
     TOO_LONG,
     TOOL_CALL,
@@ -17,9 +31,11 @@ from training_files.conversations.captured import (
     conversations_from_captures,
     id_of_captured,
 )
+from training_files.conversations.dialogue import Turn, pairs_of
 from training_files.conversations.review import review_pair
-from training_files.conversations.store import load_conversation
+from training_files.conversations.store import load_conversation, store_conversation
 from training_files.models import Conversation, ConversationExample
+from training_files.v4.conversation import EnrichedConversation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -216,3 +232,89 @@ def test_text_that_json_cannot_hold_is_taken_as_it_was_captured() -> None:
     say("\ud800 q1", "a\x00b </script>")
     take_in()
     assert targets() == [None, "a\x00b </script>"]
+
+
+def test_a_conversation_that_has_lost_examples_stays_as_it_is() -> None:
+    say("q1", "a1")
+    archive_training_data()
+    say("q2", "a2")
+    take_in()
+    archive_settings().zip_path.unlink()
+    say("q3", "a3")
+    report = take_in()
+    assert (report.changed, report.left_out) == ([], {LOST: 1})
+    assert targets() == [None, "a1", None, "a2"]
+
+
+def test_a_conversation_that_was_imported_under_the_id_stays_as_it_is() -> None:
+    metadata = {"conversation_id": id_of_captured("chat 1")}
+    imported = EnrichedConversation(metadata=metadata, pairs=[pair(1, score=5)])
+    store_conversation(imported, source="imported", by="user:ada")
+    say("q1", "a1")
+    report = take_in()
+    assert (report.changed, report.left_out) == ([], {IMPORTED: 1})
+    assert load_conversation(Conversation.objects.get()) == imported
+
+
+def test_a_stored_file_that_is_damaged_keeps_no_other_waiting(data_dir: Path) -> None:
+    names = ["chat 1", "chat 2"]
+    for name in names:
+        say("q1", "a1", conversation=name)
+    take_in()
+    row = Conversation.objects.get(pk=id_of_captured("chat 1"))
+    (data_dir / "training_files" / str(row.enriched_file_path)).write_bytes(b"{}")
+    for name in names:
+        say("q2", "a2", conversation=name)
+    report = take_in()
+    assert (report.changed, report.left_out) == ([id_of_captured("chat 2")], {DAMAGED: 1})
+
+
+def test_a_conversation_of_endless_examples_is_not_even_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_files.conversations.captured._EXAMPLES_AT_ONCE", 2)
+    for number in range(3):
+        say(f"q{number}", "a")
+    say("q", "a", conversation="chat 2")
+    report = take_in()
+    assert (report.added, report.left_out) == (1, {TOO_LONG: 1})
+
+
+def test_pairs_of_long_turns_are_not_made_beyond_what_may_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_files.conversations.captured.LONGEST_PIECE", 50_000)
+    made: list[int] = []
+
+    def counting(conversation_id: str, turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
+        for each in pairs_of(conversation_id, turns):
+            made.append(each["turn_number"])
+            yield each
+
+    monkeypatch.setattr("training_files.conversations.captured.pairs_of", counting)
+    for number in range(20):
+        say(f"{number} {'x' * 5000}", "a")
+    assert take_in().left_out == {TOO_LONG: 1}
+    assert len(made) < 10
+
+
+def test_conversations_are_counted_a_page_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_files.conversations.captured._CONVERSATIONS_AT_ONCE", 2)
+    names = [f"chat {number}" for number in range(5)]
+    for name in names:
+        say("q", "a", conversation=name, task="shop")
+    assert take_in(conversation_ids=[*names[1:], names[1]]).added == 4
+    assert take_in(since=datetime(2026, 1, 1, tzinfo=UTC)).added == 1
+    assert take_in(tasks=["shop"]).unchanged == 5
+
+
+def test_a_correction_in_what_only_duckdb_reads_is_not_learnt_from() -> None:
+    say("q1", "a1")
+    say("q2", "wrong")
+    drain_captures()
+    odd = """ '{"correction": "right", "odd": NaN, "gleaner": {"conversation_id": "chat 1"}}' """
+    with (
+        scratch_directory(capture_settings().data_dir) as scratch,
+        duckdb_session(scratch=scratch, memory_mb=100) as connection,
+        lock_live_database(capture_settings().live_database) as live,
+        live.attached(connection),
+    ):
+        connection.execute(f"UPDATE {ALIAS}.{TABLE} SET metadata = {odd} WHERE response_strong = 'wrong'")
+    assert take_in().left_out == {CUT_OFF: 1}
+    assert targets() == [None, "a1", None]

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -109,3 +110,29 @@ def test_faults_come_as_json_too(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is no file"):
         output("validate_training_file", tmp_path)
+
+
+def test_a_file_name_that_is_no_text_is_told_as_well_as_it_can_be(tmp_path: Path) -> None:
+    path = write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.json")), full())
+    assert output("validate_training_file", path).startswith(f"{tmp_path}/\ufffd.json: full")
+    assert json.loads(output("validate_training_file", path, "--json"))["file"] == f"{tmp_path}/\ufffd.json"
+
+
+def test_of_a_long_list_the_beginning_is_told(tmp_path: Path) -> None:
+    for number in range(25):
+        (tmp_path / f"{number:02}.json").write_text("[]")
+    with pytest.raises(CommandError, match="25 files refused") as told:
+        output("import_conversations", tmp_path)
+    assert str(told.value).endswith("19.json\n    $: “{” is missing, at character 1\n  and 5 more")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("enrich_conversations", "--all-pending", "--limit", "-1"), "no number of conversations"),
+        (("conversations_from_captures", "--since", "yesterday"), "'yesterday' is no time"),
+    ],
+)
+def test_what_an_option_cannot_be_is_told(arguments: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(CommandError, match=problem):
+        output(*arguments)

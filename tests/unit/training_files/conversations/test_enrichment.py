@@ -7,8 +7,10 @@ import orjson
 import pytest
 
 from capture_app.context import capture_context
+from capture_app.exceptions import UnexpectedAnswer
 from capture_app.judgments import save_review
 from capture_app.providers import get_provider
+from capture_app.providers.offline import NOTICE
 from capture_app.recorder import record_example
 from tests.unit.capture_app.captured import waiting_records
 from tests.unit.training_files.conversations.labelling import LabellingProvider, labelling
@@ -102,6 +104,7 @@ def test_a_useless_answer_is_asked_for_again_with_what_was_wrong(asked: Labellin
     again = [request.messages[-1]["content"] for request in asked.requests[1:3]]
     assert "it has no JSON object" in again[0]
     assert "$: persona_name is missing" in again[1]
+    assert "$.persona_key: it does not match ^[a-z0-9]" in again[1]
     assert asked.requests[1].messages[-2] == {"role": "assistant", "content": "I would rather not."}
 
 
@@ -157,6 +160,27 @@ def test_a_provider_that_cannot_be_reached_ends_the_run_after_some_conversations
     assert "TimeoutError" in report.stopped
     assert "sk-123" not in report.stopped
     assert Conversation.objects.filter(pk__in=ids, enrichment_status="pending").count() == 2
+
+
+def test_an_answer_that_is_none_ends_no_run_and_is_not_told(asked: LabellingProvider) -> None:
+    bad, good = pending("one"), pending("two")
+    asked.instead = [UnexpectedAnswer("The provider answered without a choice: my secret.")]
+    report = enriched()
+    assert report.stopped == ""
+    assert "secret" not in report.failed[bad]
+    assert Conversation.objects.get(pk=good).enrichment_status == "completed"
+
+
+def test_who_answered_is_not_taken_from_the_answer(asked: LabellingProvider) -> None:
+    asked.instead = [f"{NOTICE} said the conversation"]
+    pending()
+    assert enriched().completed == 1
+
+
+def test_a_call_to_no_model_is_noted_too(capture: Callable[..., None]) -> None:
+    pending()
+    enriched()
+    assert {record["id"] for record in waiting_records()} == {EnrichmentAnswer.objects.get().example_id}
 
 
 def test_without_a_model_the_run_says_so_at_once(capture: Callable[..., None]) -> None:

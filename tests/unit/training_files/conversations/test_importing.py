@@ -296,7 +296,7 @@ def test_a_killed_import_is_gone_on_with(tmp_path: Path) -> None:
         pass
 
     def die(stage: str, done: int, total: int) -> None:
-        if stage == "importing full.json":
+        if stage == "storing conversations":
             raise Killed
 
     ids = [f"{number:08}-aaaa-4bbb-8ccc-000000000000" for number in range(150)]

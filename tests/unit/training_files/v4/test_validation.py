@@ -1,5 +1,6 @@
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.unit.training_files.conversations.written import ONE, full, in_full, individual, pair
 from training_files.v4.conversation import EnrichedConversation
+from training_files.v4.reading import parse
 from training_files.v4.validation import (
     DEEPEST,
     FULL,
@@ -18,6 +20,7 @@ from training_files.v4.validation import (
     faults_of_individual,
     faults_of_lines,
     schema,
+    unsound,
 )
 from training_files.v4.writing import jsonl_lines
 
@@ -71,9 +74,14 @@ def test_a_fault_is_told_with_its_path(change: dict[str, Any], fault: str) -> No
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"", "$: “{” is missing, and the file ends there"),
-        (b"[]", "$: “{” is missing"),
-        (b'{"a":1', "$: “,” is missing, and the file ends there"),
+        (b"", "$: “{” is missing, and the text ends there"),
+        (b"[]", "$: “{” is missing, at character 1"),
+        (b'{"a":1', "$: “,” is missing, and the text ends there"),
+        (b'{"a":"b', "$.a: it is no JSON: Unterminated string starting at, and the text ends there"),
+        (b'{"a":[1,2,]}', "$.a: it is no JSON: Expecting value, at character 11"),
+        (b'{"a":01,"b":2}', "$: “,” is missing, at character 7"),
+        (b'{"a":1.x}', "$: “,” is missing, at character 7"),
+        (b'{"a":' + b"1" * 5000 + b"}", "$.a: it is no JSON: a number has too many digits"),
         (b'{"a":NaN}', "$.a: NaN is no JSON"),
         (b'{"a":-Infinity}', "$.a: -Infinity is no JSON"),
         (b'{"a":1,"a":2}', "$.a: the name comes twice"),
@@ -91,6 +99,41 @@ def test_a_fault_is_told_with_its_path(change: dict[str, Any], fault: str) -> No
 )
 def test_what_no_other_system_could_be_given_is_a_fault(content: bytes, fault: str) -> None:
     assert told(content)[0] == fault
+
+
+def test_a_fault_in_a_large_file_is_told_where_it_is_and_before_more_is_read() -> None:
+    large = b'{\n"conversations": [\n{}, {"a" "b"}' + b" " * 2**25 + b"]}"
+    assert told(large)[-1] == "$.conversations[1]: it is no JSON: Expecting ':' delimiter, in line 3"
+
+
+def test_what_stands_beside_the_conversations_is_bounded_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training_files.v4.reading.LONGEST_PIECE", 1000)
+    text = b'"' + b"x" * 600 + b'"'
+    assert told(b'{"a":' + text + b',"b":' + text + b"}")[0] == (
+        "$.b: with what stands before it, it has more than 1,000 characters"
+    )
+
+
+def test_an_endless_name_is_refused() -> None:
+    assert told(b'{"' + b"x" * 10_001 + b'":1}') == ["$: a name has more than 10,000 characters, at character 10,005"]
+
+
+def test_a_long_id_is_looked_through_once() -> None:
+    value = individual(training_pairs=[pair(1, None, id=f"{' ' * 200_000}{'a' * 200_000}\x01")])
+    assert [each.problem for each in faults_of_individual(value)] == [
+        "it has more than 200 characters",
+        "it is blank, or has control characters",
+    ]
+
+
+def test_many_small_values_take_no_memory_to_look_at() -> None:
+    value = {"a": [0] * 200_000}
+    tracemalloc.start()
+    try:
+        assert list(unsound(value)) == []
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_byte_order_mark_and_odd_blanks_are_no_fault() -> None:
@@ -119,6 +162,14 @@ def test_a_piece_is_read_whole_wherever_the_text_is_cut(monkeypatch: pytest.Monk
         assert told(content) == []
 
 
+def test_a_value_is_the_same_wherever_the_text_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"a": [-12.5e+3, "\\ud83d\\ude00\\n\\"", true, null, {"b": {}}, 1E5, 0.0, -0]}'
+    for block in range(1, len(text) + 2):
+        monkeypatch.setattr("training_files.v4.reading._BLOCK", block)
+        assert parse(text) == json.loads(text)
+        assert parse(f"  {text[7:15]}") == -12.5e3
+
+
 def test_a_number_at_the_edge_of_a_block_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training_files.v4.reading._BLOCK", 1)
     found = examine(io.BytesIO(json.dumps(individual()).encode()))
@@ -144,7 +195,7 @@ def test_ids_of_lines_may_come_twice() -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        (b"", "line 3: $: it is no JSON: Expecting value, and the file ends there"),
+        (b"", "line 3: $: it is no JSON: Expecting value, and the text ends there"),
         (b'{"_meta":{}}', "line 3: $: conversation_id is missing"),
         (b"[1]", "line 3: $: it is a list, not an object"),
         (b'{"a":1}{"b":2}', "line 3: $: something follows after the end of the value"),
