@@ -2,24 +2,39 @@
 
 import os
 import secrets
+import socket
 
 import django
 from django.core.management import call_command
 
 from demo import FOLDER, environment
 
-ADDRESS = "127.0.0.1:8000"
+HOST = "127.0.0.1"
 USER = "demo"
 
 
 def main() -> None:
     if not (FOLDER / "db.sqlite3").exists():
         raise SystemExit("There is nothing to browse yet. Run `make demo` first.")
+    port = os.environ.get("PORT") or "8000"
+    _check_free(port)  # before another window's password is changed
     os.environ.update(environment(), DEBUG="1")
     django.setup()
     password = _new_password()
-    print(f"\n  http://{ADDRESS}/admin/\n  user {USER}, password {password}\n\n  Ctrl-C stops it.\n", flush=True)
-    call_command("runserver", ADDRESS, use_reloader=False)
+    address = f"{HOST}:{port}"
+    print(f"\n  http://{address}/admin/\n  user {USER}, password {password}\n\n  Ctrl-C stops it.\n", flush=True)
+    call_command("runserver", address, use_reloader=False)
+
+
+def _check_free(port: str) -> None:
+    try:
+        with socket.create_server((HOST, int(port))):
+            pass
+    except (OSError, ValueError, OverflowError) as error:
+        raise SystemExit(
+            f"Port {port} cannot be used: {error}. Is `make browse` running in another window? Else name another one: "
+            "make browse PORT=8001"
+        ) from None
 
 
 def _new_password() -> str:

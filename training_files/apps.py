@@ -1,7 +1,15 @@
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Final
 
 from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
+
+NEEDED: Final = (
+    "rest_framework",
+    "drf_spectacular",
+    "jsonschema",
+)  # by this app alone, so Gleaner has them as an extra
 
 
 class TrainingFilesConfig(AppConfig):
@@ -10,6 +18,11 @@ class TrainingFilesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        if missing := [name for name in NEEDED if find_spec(name) is None]:
+            raise ImproperlyConfigured(
+                f"training_files is in INSTALLED_APPS, and needs {', '.join(missing)}: pip install "
+                "'gleaner[training-files]'."
+            )
         from capture_app.api_tokens import register_scope  # the models must be loaded first
         from training_files import checks, lineage  # noqa: F401  (importing registers them)
         from training_files.api.callers import SCOPES

@@ -5,6 +5,7 @@ state of a version. Every other one is served by us: the link holds a signed tok
 sent. Either link is for one state of one version in one format, not for what comes of it.
 """
 
+import hashlib
 import re
 import uuid
 from collections.abc import Iterator
@@ -80,9 +81,14 @@ def filename(described: Described, format: str) -> str:  # noqa: A002  (as the A
     """What the file is called where it is saved: no path, whatever the training file is called."""
     version = described.version
     older = "" if version.number == described.file.version else f"-v{version.number}"
-    stem = _UNUSABLE.sub("_", version.file_name).strip(". ") or "training_file"
-    short = stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
-    return f"{short}{older}.{format}"
+    return f"{_stem(version.file_name)}{older}.{format}"
+
+
+def _stem(name: str) -> str:
+    """The name, if it can stand; what had to be changed ends with a hash, so that no two names become one."""
+    usable = _UNUSABLE.sub("_", name).strip(". ").encode()[:_LONGEST_STEM].decode(errors="ignore")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name if usable == name else "-".join(filter(None, (usable, digest)))
 
 
 # --- Local links -----------------------------------------------------------------------------------------------------

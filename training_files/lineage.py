@@ -24,7 +24,7 @@ from training_archive.copies import Copies, register_copies
 from training_archive.made_from import CONVERSATION, TRAINING_FILE, MadeFrom, register_made_from
 from training_files.actors import Actor
 from training_files.changing import ANY, held_in, remove
-from training_files.conversations.store import batches, delete_conversations
+from training_files.conversations.store import batches, delete_conversations, id_of_captured
 from training_files.exceptions import InvalidRequest, NotFound
 from training_files.finding import existing_ids
 from training_files.idempotency import forget_answers
@@ -154,8 +154,11 @@ register_copies(Copies(place="conversations", erase=erase_conversations, said_ag
 
 
 def _meant(wanted: Wanted) -> list[str]:
-    """The ids of the conversations, whether there still are rows of them or not."""
-    return sorted({*_made_from(wanted.ids), *wanted.conversations})
+    """The ids of the conversations, whether there still are rows of them or not.
+
+    A captured conversation is known by its name even when its examples were pruned.
+    """
+    return sorted({*_made_from(wanted.ids), *wanted.conversations, *map(id_of_captured, wanted.conversations)})
 
 
 def _remove_from_current_versions(conversation_ids: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
+from capture_app import admin as plain  # noqa: F401  (registers the plain list, which this one replaces)
 from capture_app.csp import secured_urls
 from capture_app.models import ExampleIndex
 from capture_app.read_only_admin import ReadOnlyAdmin
@@ -30,7 +31,7 @@ _NAME_CHARACTERS = 60
 _NOT_KNOWN = "-"
 _VERDICTS = {"good": "✓ good", "bad": "✗ bad", "": ""}
 
-admin.site.unregister(ExampleIndex)  # the plain list that capture_app offers on its own
+admin.site.unregister(ExampleIndex)
 
 
 @admin.register(ExampleIndex)

@@ -6,7 +6,7 @@ from typing import Final
 
 from capture_app.models import ExampleIndex
 from console.actions.selection import batches
-from training_files.conversations.captured import id_of_captured
+from training_files.conversations.store import id_of_captured
 from training_files.models import Conversation
 
 _READY: Final = Conversation.Enrichment.COMPLETED

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.site import Site
-from tests.browser.watching import LOOKS, Watch, axe, is_wider_than_its_window, log_in
+from tests.browser.watching import EXTREMES, Watch, axe, is_wider_than_its_window, log_in
 
 REVIEW = "review_examples"
 Visit = Callable[..., Page]
@@ -146,7 +146,7 @@ def test_the_queue_can_be_used_by_everybody(site: Site, visit: Visit, subtests: 
     """Light and dark, at a desk and on a phone."""
     site.capture(1)
     page = visit(REVIEW)
-    for look in LOOKS:
+    for look in EXTREMES:
         with subtests.test(str(look)):
             look.put_on(page)
             open_queue(site, page)

@@ -44,6 +44,7 @@ class Look:
 
 
 LOOKS: Final = (Look("light", "light", DESK), Look("dark", "dark", DESK), Look("phone", "dark", PHONE))
+EXTREMES: Final = (LOOKS[0], LOOKS[-1])  # all colours and both widths, in two looks
 
 
 @contextmanager

@@ -296,7 +296,7 @@ def _write_down(erasure: Erasure, findings: _Findings, selection: Selection, wan
     erasure.progress = {**erasure.progress, _WAITING: waiting, _CHUNKS: dict(chunks)}
     with transaction.atomic():
         erasure.save()
-        asked_for = set(selection.values) if selection.kind == "id" else set()
+        asked_for = {*selection.ids, *(selection.values if selection.kind == "id" else ())}
         aside = ids_put_aside(capture_settings().data_dir, wanted)
         _remember_forgotten(erasure, sorted((findings.ids | asked_for | aside) - known), findings)
 

@@ -6,7 +6,6 @@ words, is part of what was said, but nothing to learn from, unless somebody corr
 """
 
 import hashlib
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -38,7 +37,7 @@ from training_archive.exports.workspace import ALIAS, Workspace, open_workspace
 from training_archive.shipping.exceptions import NotInStorage
 from training_files.conversations.dialogue import Answer, Turn, add_call, messages_of, pairs_of
 from training_files.conversations.reviews import NOTES, REVIEWED, SCORE, keep_reviews, with_tier
-from training_files.conversations.store import Arrival, batches, replace_conversation, store_arrivals
+from training_files.conversations.store import Arrival, batches, id_of_captured, replace_conversation, store_arrivals
 from training_files.exceptions import PartDamaged
 from training_files.lineage import erase_forgotten
 from training_files.models import Conversation, ConversationExample
@@ -58,7 +57,6 @@ DAMAGED = "conversations whose stored file is damaged or gone; restore the stora
 _EXAMPLES_AT_ONCE: Final = 200_000  # that are copied out of the archive in one pass, and that a conversation may have
 _CONVERSATIONS_AT_ONCE: Final = 10_000  # counted
 _ROWS_AT_ONCE: Final = 50  # each may repeat its whole conversation
-_SPACE: Final = uuid.UUID("b1a5f7d2-64b8-5d3e-8f0c-6d6f5d0f9e77")  # of ids that are made of other ids
 _CONVERSATION: Final = f"(metadata->>'$.{RESERVED_KEY}.conversation_id')"
 _SCORES: Final = {Review.Verdict.GOOD.value: 4, Review.Verdict.BAD.value: 1}  # of 5, as the format words them
 
@@ -94,14 +92,6 @@ def conversations_from_captures(
     for some in _passes(_wanted(conversation_ids, tasks, since), report.left_out):
         with_enough_memory(partial(_take, some, by, report, progress), MEMORY_MB)
     return report
-
-
-def id_of_captured(conversation_id: str) -> str:
-    """The id of the conversation made of the captured one: the same if that is a UUID, else one made of it."""
-    try:
-        return str(uuid.UUID(conversation_id))
-    except ValueError:
-        return str(uuid.uuid5(_SPACE, conversation_id))
 
 
 def _wanted(conversation_ids: Sequence[str], tasks: Sequence[str], since: datetime | None) -> Iterator[tuple[str, int]]:

@@ -26,6 +26,7 @@ _IDS_AT_ONCE: Final = 900  # in one question; SQLite may be built to take 999 at
 _MOST_TURNS: Final = 2**31 - 1  # that a column takes
 _NAMED: Final = 20  # ids in a message
 _ATTEMPTS: Final = 10  # to change what others change, too
+_SPACE: Final = uuid.UUID("b1a5f7d2-64b8-5d3e-8f0c-6d6f5d0f9e77")  # of ids that are made of other ids
 
 # What a stored file decides of its row.
 _COLUMNS: Final = (
@@ -48,6 +49,14 @@ class Arrival:
     problem: str = ""
     origin_sha256: str = ""  # of what came in; "": of what is stored
     example_ids: Sequence[str] | None = None  # captured ones that it was made from; None: those that are known
+
+
+def id_of_captured(conversation_id: str) -> str:
+    """The id of the conversation made of the captured one: the same if that is a UUID, else one made of it."""
+    try:
+        return str(uuid.UUID(conversation_id))
+    except ValueError:
+        return str(uuid.uuid5(_SPACE, conversation_id))
 
 
 def store_conversation(

@@ -17,7 +17,7 @@ from tests.unit.training_files.material import (
     stored,
     written_anew,
 )
-from training_files import builds, service, tasks
+from training_files import builds, changing, service, tasks
 from training_files.builds import run_build, silent_builds, start_build, start_new_build
 from training_files.conversations.store import delete_conversations
 from training_files.creating import NewFile
@@ -194,7 +194,7 @@ def test_what_is_forgotten_before_its_turn_is_left_out_and_counted() -> None:
 def test_what_is_forgotten_just_when_it_is_added_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     training_file = made(1)
     build = start_build(training_file.pk, conversation_ids=stored(2, 3, 4, 5), by=ADA)
-    really = builds.add
+    really = changing.add
 
     def too_late(file_id: Any, ids: Any, **asked: Any) -> TrainingFile:
         delete_conversations(["c2", "c4", "c5"])

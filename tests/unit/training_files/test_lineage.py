@@ -17,6 +17,7 @@ from training_archive.sealed import sealed_folder
 from training_archive.services import archive_training_data, forget
 from training_archive.shipping.exceptions import StorageUnreachable
 from training_files import changing, lineage, tasks
+from training_files.conversations.store import id_of_captured
 from training_files.exceptions import InvalidRequest
 from training_files.joining import json_blocks
 from training_files.lineage import erase_conversations, erase_forgotten
@@ -127,6 +128,13 @@ def test_a_training_file_of_nothing_else_is_empty_after_it(db: None) -> None:
 def test_a_conversation_that_was_imported_is_forgotten_by_its_own_id(made: TrainingFile) -> None:
     assert erase_conversations(Wanted(conversations=["other"])) == 1
     assert describe(TrainingFile.objects.get()).figures.conversations == 2
+
+
+def test_a_captured_conversation_is_forgotten_by_its_name_when_its_examples_are_gone(db: None) -> None:
+    [kept] = store(conversation(id_of_captured("chat 7")))
+
+    assert erase_conversations(Wanted(conversations=["chat 7"])) == 1
+    assert not Conversation.objects.filter(pk=kept).exists()
 
 
 def test_nobody_who_is_meant_touches_nothing(made: TrainingFile) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from capture_app.management.service_command import BUSY
 from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_archive.management.archive_command import human_size
+from training_files.exceptions import BuildStopped
 from training_files.management.training_files_command import TrainingFilesCommand
 from training_files.saving import Saved, build_and_save
 
@@ -16,7 +18,8 @@ class Command(TrainingFilesCommand):
     help = (
         "Make a training file of these conversations, and write it to a folder as NAME.json and NAME.jsonl. Run again "
         "after a kill it goes on where it was. A training file of that name that holds just these conversations is "
-        "only written; one that holds others is refused. Exit status 1: the message says what was wrong and what to do."
+        "only written; one that holds others is refused. Exit status 75: another run has taken the work over. 1: the "
+        "message says what was wrong and what to do."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,6 +40,9 @@ class Command(TrainingFilesCommand):
     def call(self, progress: Progress, options: dict[str, Any]) -> Saved:
         ids = None if options["all"] else options["conversation"]
         return build_and_save(options["name"], conversation_ids=ids, folder=options["output"], progress=progress)
+
+    def exit_code(self, error: Exception) -> int:
+        return BUSY if isinstance(error, BuildStopped) else 1
 
     def as_json(self, result: Saved) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from django.urls import reverse
 from capture_app.models import ExampleIndex
 from console.example_page.lineage import lineage
 from console.models import AuditEvent
-from training_files.conversations.captured import id_of_captured
+from training_files.conversations.store import id_of_captured
 from training_files.models import Conversation, TrainingFile
 from training_files.service import describe
 

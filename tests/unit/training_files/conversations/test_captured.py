@@ -29,11 +29,10 @@ from training_files.conversations.captured import (
     TOOL_CALL,
     CapturedReport,
     conversations_from_captures,
-    id_of_captured,
 )
 from training_files.conversations.dialogue import Turn, pairs_of
 from training_files.conversations.review import review_pair
-from training_files.conversations.store import load_conversation, store_conversation
+from training_files.conversations.store import id_of_captured, load_conversation, store_conversation
 from training_files.models import Conversation, ConversationExample
 from training_files.v4.conversation import EnrichedConversation
 
