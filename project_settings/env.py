@@ -169,8 +169,8 @@ def log_level() -> str:
 def address() -> tuple[str, int]:
     """`BIND` and `PORT`: where the web server listens; 127.0.0.1, port 8000, unless told otherwise."""
     port = str(_env.str("PORT", default="")) or "8000"
-    if not (port.isdecimal() and 0 < int(port) < 2**16):
-        raise ImproperlyConfigured(f"PORT is {port!r}; use a number from 1 to 65535.")
+    if not (port.isdecimal() and int(port) < 2**16):  # 0: any that is free
+        raise ImproperlyConfigured(f"PORT is {port!r}; use a number up to 65535.")
     return str(_env.str("BIND", default="")) or "127.0.0.1", int(port)
 
 

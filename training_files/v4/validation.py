@@ -334,4 +334,6 @@ def _problem(error: ValidationError) -> str:
 def _pattern_problem(pattern: str) -> str:
     if pattern.startswith("^4"):
         return "it is not of version 4"
+    if pattern.startswith("^(?!"):
+        return "it is blank, or a step in a path (. or ..), or has control characters"
     return "it is blank, or has control characters" if pattern.startswith("^[^") else f"it does not match {pattern}"

@@ -117,10 +117,11 @@ def test_there_must_be_such_a_format_version_and_file() -> None:
 @pytest.mark.parametrize(
     ("name", "filename"),
     [
-        ("../../etc/passwd", "_.._etc_passwd.json"),
-        ('a "b"\\c:d', "a _b__c_d.json"),
-        ("...", "training_file.json"),
-        ("ü" * 200, "ü" * 75 + ".json"),
+        ("../../etc/passwd", "_.._etc_passwd-3754d6cb.json"),
+        ('a "b"\\c:d', "a _b__c_d-709d7970.json"),
+        ("...", "ab5df625.json"),
+        ("ü" * 200, "ü" * 75 + "-cb26b0de.json"),
+        ("a _b__c_d", "a _b__c_d.json"),
     ],
 )
 def test_what_a_file_is_called_leads_nowhere(name: str, filename: str) -> None:

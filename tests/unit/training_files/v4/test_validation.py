@@ -52,8 +52,12 @@ def test_values_out_of_open_lists_are_allowed() -> None:
     ("change", "fault"),
     [
         ({"id": 7}, "$.training_pairs[0].id: it is a number, not a text"),
-        ({"id": " "}, "$.training_pairs[0].id: it is blank, or has control characters"),
-        ({"id": "a\nb"}, "$.training_pairs[0].id: it is blank, or has control characters"),
+        ({"id": " "}, "$.training_pairs[0].id: it is blank, or a step in a path (. or ..), or has control characters"),
+        ({"id": ".."}, "$.training_pairs[0].id: it is blank, or a step in a path (. or ..), or has control characters"),
+        (
+            {"id": "a\nb"},
+            "$.training_pairs[0].id: it is blank, or a step in a path (. or ..), or has control characters",
+        ),
         ({"turn_number": 1.5}, "$.training_pairs[0].turn_number: it is a number, not a whole number"),
         ({"target_response": ["no"]}, "$.training_pairs[0].target_response: it is a list, not a text or null"),
         (
@@ -122,7 +126,7 @@ def test_a_long_id_is_looked_through_once() -> None:
     value = individual(training_pairs=[pair(1, None, id=f"{' ' * 200_000}{'a' * 200_000}\x01")])
     assert [each.problem for each in faults_of_individual(value)] == [
         "it has more than 200 characters",
-        "it is blank, or has control characters",
+        "it is blank, or a step in a path (. or ..), or has control characters",
     ]
 
 
