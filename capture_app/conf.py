@@ -56,7 +56,9 @@ KEYS = frozenset(name.upper() for name in CaptureSettings.__dataclass_fields__)
 @cache
 def capture_settings() -> CaptureSettings:
     """TRAINING_CAPTURE as it stands now; raises CaptureConfigurationError when it cannot be used at all."""
-    raw: Mapping[str, Any] = getattr(settings, SETTING, {})
+    raw: Any = getattr(settings, SETTING, {})
+    if not isinstance(raw, Mapping):
+        raise CaptureConfigurationError(f"{SETTING} is no dict. `manage.py check` has the details.")
     unknown = sorted(set(raw) - KEYS)
     if unknown or "DATA_DIR" not in raw:
         problem = f"has no key {', '.join(unknown)}" if unknown else "needs DATA_DIR, the folder for captured calls"
