@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from tests.unit.training_archive.material import (
     OLD,
@@ -26,10 +26,6 @@ from training_archive import runs
 from training_archive.exceptions import ArchiveBusy, ArchiveError
 from training_archive.models import ArchiveRun
 from training_archive.runs import (
-    RunNotWaiting,
-    RunPending,
-    cancel_run,
-    could_not_be_sent,
     recording,
     request_run,
     settle_lost_runs,
@@ -393,97 +389,6 @@ def test_a_database_that_is_away_is_not_asked_each_second(
 
     assert (soon, later) == (("", 0), ("compacting", 3))
     assert caplog.text.count("could not be recorded") == 1
-
-
-# --- Asked for -------------------------------------------------------------------------------------------------------
-
-
-def test_a_run_that_was_asked_for_bears_its_name_and_is_the_same_row(capture_calls: Calls) -> None:
-    capture_calls(1)
-    asked = request_run(Kind.ARCHIVE, by="ada")
-    assert asked.state == State.QUEUED
-
-    archive_task(run_id=asked.pk)
-
-    run = ArchiveRun.objects.get()
-    assert (run.pk, run.requested_by, run.state, run.rows) == (asked.pk, "ada", "succeeded", 1)
-    assert run.started_at
-    assert run.process
-
-
-def test_a_second_one_is_refused_while_the_first_is_queued_or_at_work() -> None:
-    asked = request_run(Kind.ARCHIVE, by="ada")
-    with pytest.raises(RunPending, match="still queued"):
-        request_run(Kind.ARCHIVE, by="bob")
-
-    asked.state, asked.seen_at = State.RUNNING, datetime.now(UTC)
-    asked.save()
-    with pytest.raises(RunPending, match="still at work"):
-        request_run(Kind.ARCHIVE, by="bob")
-
-
-def test_a_verification_may_be_asked_for_beside_an_archive_run() -> None:
-    request_run(Kind.ARCHIVE, by="ada")
-    request_run(Kind.VERIFY, by="ada")
-
-    assert {run.kind for run in runs.active_runs()} == {"archive", "verify"}
-
-
-def test_two_who_ask_at_the_same_moment_get_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    request_run(Kind.ARCHIVE, by="ada")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        ArchiveRun.objects.create(
-            kind=Kind.ARCHIVE, state=State.QUEUED, requested_by="bob", requested_at=datetime.now(UTC)
-        )
-
-
-def test_a_cancelled_run_is_not_begun(zip_path: Path, capture_calls: Calls) -> None:
-    capture_calls(1)
-    asked = request_run(Kind.ARCHIVE, by="ada")
-    cancel_run(asked.pk)
-
-    with pytest.raises(RunNotWaiting, match="cancelled"):
-        archive_training_data(run_id=asked.pk)
-    archive_task(run_id=asked.pk)
-
-    assert not zip_path.exists()
-    assert ArchiveRun.objects.get().state == "cancelled"
-
-
-def test_a_task_that_comes_twice_runs_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    asked = request_run(Kind.ARCHIVE, by="ada")
-    archive_task(run_id=asked.pk)
-    first = ArchiveRun.objects.get()
-
-    archive_task(run_id=asked.pk)
-
-    assert ArchiveRun.objects.get().finished_at == first.finished_at
-    assert "Nothing was done." in caplog.text
-
-
-def test_the_id_of_a_verification_begins_no_archive_run(zip_path: Path) -> None:
-    asked = request_run(Kind.VERIFY, by="ada")
-
-    with pytest.raises(RunNotWaiting):
-        archive_training_data(run_id=asked.pk)
-
-
-def test_a_run_that_has_begun_is_not_cancelled() -> None:
-    asked = request_run(Kind.ARCHIVE, by="ada")
-    archive_task(run_id=asked.pk)
-
-    with pytest.raises(RunNotWaiting, match="not queued any more"):
-        cancel_run(asked.pk)
-
-
-def test_a_run_that_reached_no_queue_failed() -> None:
-    asked = request_run(Kind.ARCHIVE, by="ada")
-    could_not_be_sent(asked.pk, ConnectionRefusedError(111, "Connection refused"))
-
-    run = ArchiveRun.objects.get()
-    assert (run.state, run.problem) == ("failed", "ConnectionRefusedError: Connection refused")
-    assert request_run(Kind.ARCHIVE, by="ada").pk != asked.pk
 
 
 # --- Those that were killed ------------------------------------------------------------------------------------------
