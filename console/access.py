@@ -50,7 +50,8 @@ def may(user: AbstractBaseUser | AnonymousUser, right: str) -> bool:
 
 def may_list(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Whether the user may see the list of examples and their pages; the plain admin's own right is enough."""
-    return may(user, VIEW_FIGURES) or user.has_perm("capture_app.view_exampleindex")  # type: ignore[union-attr]
+    figures = may(user, VIEW_FIGURES)
+    return figures or user.has_perm("capture_app.view_exampleindex")  # type: ignore[union-attr]  # every user has it
 
 
 def needs(right: str) -> Callable[[View], View]:

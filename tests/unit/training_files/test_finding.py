@@ -48,7 +48,7 @@ def test_by_what_the_current_version_holds(wanted: dict[str, object], found: str
     made(1, name="one")
     made(4, name="without a score")  # which 2.25 is
 
-    names = [each.name for each in find_training_files(**wanted)]  # type: ignore[arg-type]
+    names = [each.name for each in find_training_files(**wanted)]  # type: ignore[arg-type]  # of many kinds
 
     assert [each for each in names if each != "without a score"] == ([found] if found else [])
 
