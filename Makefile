@@ -18,7 +18,7 @@ serve: $(VENV)/.core  ## Run web server, worker and beat until Ctrl-C; PORT=8001
 demo: $(VENV)/.core  ## See the whole way of the data, with no key and no server; CONVERSATIONS=FOLDER replays your own
 	$(BIN)/python -m demo $(CONVERSATIONS)
 
-browse: $(VENV)/.core  ## Look at the demo's examples in the admin
+browse: $(VENV)/.core  ## Look at the demo's examples in the admin; PORT=8001 for another port
 	$(BIN)/python -m demo.browse
 
 test: $(VENV)/.dev  ## Run the tests on all cores; ARGS="-k spool" picks some

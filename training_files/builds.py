@@ -9,7 +9,6 @@ Conversations that are forgotten before their turn comes are left out, and count
 
 import logging
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,8 +26,18 @@ from capture_app.jobs import describe
 from capture_app.progress import Progress, silent
 from capture_app.wording import counted
 from training_files.actors import Actor
-from training_files.changing import PENDING, Status, add, change, held_in, must_be_new, open_for, repeated
-from training_files.conversations.store import batches, ready, shown_ids
+from training_files.changing import (
+    PENDING,
+    Status,
+    add,
+    change,
+    held_in,
+    must_be_named_once,
+    must_be_new,
+    open_for,
+    repeated,
+)
+from training_files.conversations.store import batches, ready
 from training_files.creating import NewFile, insert, name_must_be_free
 from training_files.describing import get_training_file
 from training_files.exceptions import BuildStopped, InvalidRequest, NotFound, TrainingFilesError
@@ -131,11 +140,7 @@ def ids_of(build: Build) -> list[str]:
 def _must_be_ready(ids: Sequence[str]) -> None:
     if not ids:
         raise InvalidRequest("There is no conversation to add.", field="conversation_ids")
-    twice = [each for each, times in Counter(ids).items() if times > 1]
-    if twice:
-        raise InvalidRequest(
-            f"Named more than once: {shown_ids(twice)}.", field="conversation_ids", conversation_ids=twice
-        )
+    must_be_named_once(ids)
     for some in batches(ids):
         ready(some)
 

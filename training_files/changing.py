@@ -4,6 +4,7 @@ What others do at the same time is therefore seen before anything of it is built
 killed, leaves the rows as they were. Not within a transaction of the caller's.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -166,6 +167,15 @@ def append(training_file: TrainingFile, version: TrainingFileVersion, written: S
             profile = next((part.profile for part in written if part.profile), chosen.consultant_profile)
             training_file.profile_json = orjson.dumps(profile).decode()
     append_parts(version, written)
+
+
+def must_be_named_once(conversation_ids: Sequence[str]) -> None:
+    """Raises InvalidRequest that names those that are named twice."""
+    twice = [each for each, times in Counter(conversation_ids).items() if times > 1]
+    if twice:
+        raise InvalidRequest(
+            f"Named more than once: {shown_ids(twice)}.", field="conversation_ids", conversation_ids=twice
+        )
 
 
 def must_be_new(training_file: TrainingFile, conversation_ids: Sequence[str]) -> None:

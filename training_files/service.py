@@ -5,7 +5,6 @@ None may be called within a transaction (ATOMIC_REQUESTS), because files are wri
 Long additions are in `builds`, downloads in `downloads`.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,9 +14,8 @@ from django.db import transaction
 
 from training_files import changing
 from training_files.actors import Actor
-from training_files.changing import ANY, Status, abandon_builds, change
+from training_files.changing import ANY, Status, abandon_builds, change, must_be_named_once
 from training_files.conf import training_files_settings
-from training_files.conversations.store import shown_ids
 from training_files.creating import NewFile, create, name_must_be_free, name_taken_told, valid_name, valid_text
 from training_files.describing import Described, conversations_in, describe, get_training_file, get_version
 from training_files.exceptions import InvalidRequest
@@ -164,9 +162,5 @@ def _in_bounds(conversation_ids: Sequence[str]) -> list[str]:
         raise InvalidRequest(
             f"One request names 1 to {most} conversations, and this one {len(ids)}.", field="conversation_ids"
         )
-    twice = [each for each, times in Counter(ids).items() if times > 1]
-    if twice:
-        raise InvalidRequest(
-            f"Named more than once: {shown_ids(twice)}.", field="conversation_ids", conversation_ids=twice
-        )
+    must_be_named_once(ids)
     return ids

@@ -13,7 +13,7 @@ from tests.unit.training_files.material import ADA, both_files, everything, in_s
 from training_files import builds, changing, service
 from training_files.conversations.store import delete_conversations
 from training_files.creating import NewFile
-from training_files.models import TrainingFile
+from training_files.models import Build, TrainingFile
 from training_files.storage import write_loose
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +116,22 @@ def test_it_says_what_was_forgotten_before_it_went_on(build: Callable[..., str])
 
     assert "spring, version 1: 1 conversation," in shown
     assert "1 conversation left out, forgotten" in shown
+
+
+def test_who_is_taken_over_by_another_run_tells_scripts_to_try_later(
+    build: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(1, 2)
+
+    def late(*args: Any, **kwargs: Any) -> TrainingFile:
+        Build.objects.update(runner="another")  # as another run does when it begins
+        return changing.add(*args, **kwargs)
+
+    monkeypatch.setattr(builds, "add", late)
+
+    with pytest.raises(CommandError, match="taken over") as refused:
+        build("spring", "--all")
+    assert refused.value.returncode == 75
 
 
 def test_another_build_is_not_taken_up_for_these(build: Callable[..., str]) -> None:
