@@ -123,8 +123,9 @@ def forget(
     That is: inbox, live database, sealed files, every chunk of every ZIP, quarantine, index, what people said of them,
     blobs that nobody else refers to, copies that other apps keep, and those that were shipped; and other examples that
     say the same again, see `copies`. `by` says who asked. With no user, conversation or id, only what a killed run left
-    is finished. A user is found under the pseudonym, too. Calls made after this began are not reached, nor is what
-    another host still keeps for itself (run `forward_captures` there first). With `dry_run` it only counts.
+    is finished. A user is found under the pseudonym, too. Calls made after this run began are not reached (the run that
+    finishes what a killed one left searches anew), nor is what another host still keeps for itself (run
+    `forward_captures` there first). With `dry_run` it only counts.
 
     Raises ValueError for more than one kind of selector, ArchiveBusy while another run works, ArchiveError and others
     when something cannot be changed: the request is pending then, and running this again goes on.

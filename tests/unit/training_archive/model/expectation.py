@@ -47,6 +47,8 @@ class Model:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)  # of each example, as they came into the inbox
     lines: dict[str, str] = field(default_factory=dict)  # its record
     pending: set[str] = field(default_factory=set)  # written down to be forgotten, by a run that was killed
+    # What such a run was asked for, by the key of its request. It is searched for anew by the run that finishes it.
+    requests: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     again: set[str] = field(default_factory=set)  # forgotten, and in the inbox once more
     # A killed prune has taken them out of the index: until it is run again, they may be imported a second time.
     unindexed: set[str] = field(default_factory=set)
@@ -75,7 +77,8 @@ class Model:
     def _target(self, verb: str, arguments: Mapping[str, Any]) -> set[str]:
         """The examples that the verb is to remove."""
         if verb == "erase":
-            return {example_id for example_id in visible(self.view) if self._is_meant(example_id, arguments)}
+            asked = (arguments, *self.requests.values())
+            return {key for key in visible(self.view) if any(self._is_meant(key, each) for each in asked)}
         if verb == "prune":
             old = self._old(arguments["hours"])
             staying = {row["id"] for name, rows in places(self.view) if name not in old for row in rows}
@@ -140,7 +143,11 @@ class Model:
 
     def _note(self, verb: str, arguments: Mapping[str, Any], target: set[str], *, killed: bool, after: View) -> None:
         forgotten, was = set(after["forgotten"]), set(self.view["forgotten"])
-        asked = {*target, *(arguments.get("ids", ()) if verb == "erase" else ())}
+        asked = set(target)
+        if verb == "erase":
+            asked = asked.union(*(each.get("ids", ()) for each in (arguments, *self.requests.values())))
+            self.requests |= dict.fromkeys(set(after["pending"]) - set(self.view["pending"]), arguments)
+            self.requests = {key: self.requests[key] for key in after["pending"]}
         assert forgotten - was <= asked, "more was forgotten than was asked for"
         assert killed or verb != "erase" or asked <= forgotten, "not all that was asked for was forgotten"
         if after["pending"]:

@@ -149,7 +149,7 @@ def _django(path: Path) -> dict[str, Any]:
         found = {
             "index": all_of("SELECT id, generation FROM capture_app_exampleindex ORDER BY id"),
             "forgotten": [row[0] for row in all_of("SELECT id FROM capture_app_forgottenexample")],
-            "pending": all_of("SELECT count(*) FROM training_archive_erasure WHERE finished_at IS NULL")[0][0],
+            "pending": [pk for (pk,) in all_of("SELECT id FROM training_archive_erasure WHERE finished_at IS NULL")],
             "generations": dict(all_of("SELECT generation, chunk_id FROM training_archive_archivedgeneration")),
             "chunks": {
                 name: values

@@ -82,3 +82,15 @@ def test_what_no_id_leads_to_is_erased_before_a_kill_leaves_the_rest_to_another_
     history.do("erase", user="bob")
 
     assert not list(history.site.data_dir.glob("quarantine/*/*.jsonl"))
+
+
+def test_a_request_that_was_killed_reaches_what_came_before_it_was_finished(history: History) -> None:
+    history.capture(ADA, {**BOB, "conversation": "c2"})
+    assert history.do("erase", "duckdb in _remove_from_archive", conversation="c1")
+    history.capture(ADA)
+
+    assert history.do("erase", "duckdb in _remove_from_archive")
+    history.do("erase")
+
+    assert len(history.model.view["forgotten"]) == 2
+    history.settle()
