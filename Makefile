@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help setup serve demo browse test test-long test-duckdb lint format bench lock clean
+.PHONY: help setup serve demo browse test test-long test-duckdb training lint format bench lock clean
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -30,6 +30,8 @@ test-long: $(VENV)/.dev  ## Kill writers, drains and archive runs at least 200 t
 test-duckdb: $(VENV)/.dev  ## Open a chunk with other releases of DuckDB, each in an environment of its own
 	$(BIN)/python -m tests.duckdb_releases
 
+training: $(VENV)/.training  ## Add to .venv what fine-tunes models on this machine (torch, transformers, peft, trl)
+
 lint: $(VENV)/.dev  ## Style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,6 +51,9 @@ lock: $(VENV)/.dev  ## Compile requirements*.in anew, with hashes
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			--excludes requirements-excludes.txt $$name.in --output-file $$name.txt || exit 1; \
 	done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--excludes requirements-training-excludes.txt \
+		requirements-training.in --output-file requirements-training.txt
 
 clean:  ## Remove what make built; captured data stays
 	rm -rf $(VENV) .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -63,6 +68,12 @@ $(VENV)/.core: $(VENV)/bin/python requirements.txt
 
 $(VENV)/.dev: $(VENV)/.core requirements-dev.txt
 	$(PIP) --no-deps --requirement requirements-dev.txt
+	touch $@
+
+# Its dependencies come with hashes; torch itself comes as this machine has it, see requirements-training.in.
+$(VENV)/.training: $(VENV)/.core requirements-training.txt
+	$(BIN)/pip --disable-pip-version-check install --quiet "$$(grep -o '^torch==[0-9.]*' requirements-training.in)"
+	$(PIP) --no-deps --requirement requirements-training.txt
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.core requirements-bench.txt

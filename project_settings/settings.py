@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "capture_app",
     "training_archive",
     "training_files",
+    "continuous_training",
     "console",  # before the admin, whose first page it fills
     "django_celery_beat",
     "csp",

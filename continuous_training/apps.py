@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+
+class ContinuousTrainingConfig(AppConfig):
+    name = "continuous_training"
+    verbose_name = "Continuous training"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from continuous_training import lineage  # noqa: F401  (importing registers it)
+
+        if apps.is_installed("django_celery_beat"):
+            post_migrate.connect(_install_schedule, sender=self, dispatch_uid="continuous_training.schedule")
+
+
+def _install_schedule(**kwargs: Any) -> None:
+    from continuous_training.beat import install_schedule  # django-celery-beat is optional
+
+    install_schedule(**kwargs)

@@ -1,0 +1,13 @@
+"""The loop' schedule in django-celery-beat's tables. Needs django-celery-beat."""
+
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+
+from training_archive.beat import install_entries
+from continuous_training.schedule import CONTINUOUS_TRAINING_SCHEDULE
+
+
+def install_schedule(*, using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    """Install the entries of CONTINUOUS_TRAINING_SCHEDULE, after every `migrate`."""
+    install_entries(CONTINUOUS_TRAINING_SCHEDULE, using=using)

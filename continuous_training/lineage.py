@@ -1,0 +1,1 @@
+"""What the loop made from examples, and the copies that it keeps of them: asked and erased by `forget`."""

@@ -1,0 +1,19 @@
+"""What Django's database knows of the loop: exports, training runs, evaluations, promotions, memories."""
+
+from continuous_training.models.evaluations import Evaluation, EvaluationItem, HeldOutExample
+from continuous_training.models.exports import ExportedExample, FinetuneExport
+from continuous_training.models.memories import Memory
+from continuous_training.models.promotions import Promotion
+from continuous_training.models.runs import TrainedModel, TrainingRun
+
+__all__ = [
+    "Evaluation",
+    "EvaluationItem",
+    "ExportedExample",
+    "FinetuneExport",
+    "HeldOutExample",
+    "Memory",
+    "Promotion",
+    "TrainedModel",
+    "TrainingRun",
+]
