@@ -29,6 +29,7 @@ class Call:
     context: Mapping[str, Any]
     span: CallSpan | None
     started_ns: int
+    marks: Mapping[str, Any] | None = None  # how it came to be asked: kept with the example, under our own key
     is_open: bool = True  # neither finished nor failed
 
     def ask(self, complete: Callable[[CompletionRequest], Completion]) -> Completion:
@@ -103,6 +104,7 @@ class Call:
                     first_token_ms,
                     cost,
                     partial,
+                    self.marks,
                 )
             )
         if self.span is not None:
@@ -121,7 +123,14 @@ class Call:
         )
 
 
-def begin_call(request: CompletionRequest, *, provider: str, task: str | None, training_metadata: Any) -> Call:
+def begin_call(
+    request: CompletionRequest,
+    *,
+    provider: str,
+    task: str | None,
+    training_metadata: Any,
+    marks: Mapping[str, Any] | None = None,
+) -> Call:
     """Start the clock, and the span when there is one. The context is taken now: a stream may end outside it."""
     return Call(
         request,
@@ -131,6 +140,7 @@ def begin_call(request: CompletionRequest, *, provider: str, task: str | None, t
         current_context(),
         start_span(request, provider),
         time.perf_counter_ns(),
+        marks,
     )
 
 

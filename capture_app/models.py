@@ -196,3 +196,97 @@ class Job(models.Model):
         if self.started_at and (self.finished_at is None or self.started_at > self.finished_at):
             return "running"
         return "failed" if self.problem else "ok"
+
+
+class Spend(models.Model):
+    """Money that went where no captured call tells of it, such as into a training run. See budgets."""
+
+    key = models.TextField(unique=True)  # of the one thing that was paid for: noted again, it counts once
+    task = models.TextField()
+    purpose = models.TextField()  # "training", ...
+    usd = models.FloatField("USD")
+    spent_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "spend"
+        ordering = ["-spent_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class BudgetAlert(models.Model):
+    """That a budget was found used up to a level in one of its days or months. It is told once. See budgets."""
+
+    tasks = models.TextField()  # as in BUDGETS: a task, "prefix*" or "*"
+    period = models.TextField()  # "DAY" or "MONTH"
+    begins_at = models.DateTimeField()  # the day or month
+    percent = models.IntegerField()  # the level that was reached
+    limit_usd = models.FloatField("limit (USD)")
+    spent_usd = models.FloatField("spent (USD)")
+    alerted_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-alerted_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["tasks", "period", "begins_at", "percent"], name="one_alert_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tasks} {self.period} {self.begins_at:%Y-%m-%d} {self.percent} %"
+
+
+class Route(models.Model):
+    """Who answers the calls of a task, or those that name an alias. See routing.service, which alone writes it.
+
+    Processes read what is published, and not this: see routing.board.
+    """
+
+    name = models.TextField(primary_key=True)  # a task, or an alias
+    config = models.JSONField(null=True)  # see routing.config; None: as ROUTES in the settings has it
+    version = models.BigIntegerField()  # of the change that it is the result of
+    changed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RouteChange(models.Model):
+    """One change of a route. The trail is only ever added to."""
+
+    route = models.TextField()
+    version = models.BigIntegerField()  # 1, 2, 3, ...
+    before = models.JSONField(null=True)  # None: as in the settings
+    after = models.JSONField(null=True)
+    # The version that this went back to; 0: that before all changes. None: it is a change of its own.
+    restores = models.BigIntegerField(null=True)
+    changed_by = models.TextField()  # a user's name, or what changed it by itself
+    changed_at = models.DateTimeField(db_index=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-changed_at", "-version"]
+        constraints = [models.UniqueConstraint(fields=["route", "version"], name="one_route_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.version}"
+
+
+class RouteMinute(models.Model):
+    """How the calls of a route to one target ended, noted once a minute. See routing.outcomes."""
+
+    route = models.TextField()
+    provider = models.TextField()
+    model_name = models.TextField("model")
+    minute = models.DateTimeField()  # in which they were noted
+    answered = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["route", "provider", "model_name", "minute"], name="one_minute_once")
+        ]
+        indexes = [models.Index(fields=["minute"], name="route_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.provider}/{self.model_name} {self.minute}"

@@ -51,6 +51,7 @@ class Answer(NamedTuple):
     time_to_first_token_ms: int | None = None  # of a stream
     cost_usd: float | None = None
     partial: bool = False  # the caller stopped reading a stream, or it was cut off
+    marks: Mapping[str, Any] | None = None  # how it came to be asked; see docs/formats.md
 
 
 def record_example(
@@ -215,6 +216,8 @@ def _call_facts(answer: Answer) -> dict[str, Any]:
         facts["cost_usd"] = answer.cost_usd
     if answer.partial:
         facts["partial"] = True
+    if answer.marks:
+        facts.update(answer.marks)
     return facts
 
 

@@ -25,5 +25,7 @@ BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
         "schedule": ChicagoCrontab(hour=5, minute=0),
     },
     "drain-captures": {"task": "capture_app.drain_captures", "schedule": 60.0, "options": {"expires": 60}},
+    "check-budgets": {"task": "capture_app.check_budgets", "schedule": 600.0, "options": {"expires": 600}},
+    "mind-routes": {"task": "capture_app.mind_routes", "schedule": 60.0, "options": {"expires": 60}},
     "check-freshness": {"task": "training_archive.check_freshness", "schedule": 600.0, "options": {"expires": 600}},
 }
