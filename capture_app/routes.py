@@ -53,6 +53,11 @@ def resolve_route(*, task: str | None, model: str | None) -> Target:
     return _settled(task, model) if route is None else checked(route.config.main(), route.name)
 
 
+def settled_target(task: str) -> Target:
+    """Whom the settings alone lead to. Raises CaptureConfigurationError as resolve_route."""
+    return _settled(task, None)
+
+
 def _settled(task: str | None, model: str | None) -> Target:
     """By the settings, or the call's own word."""
     conf = capture_settings()

@@ -12,7 +12,7 @@ Only `targets` must be there.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from capture_app.exceptions import CaptureError
@@ -61,6 +61,19 @@ class RouteConfig:
     def main(self) -> Target:
         """The one with the largest share, the first of equals."""
         return max(self.shares, key=lambda share: share.weight).target
+
+    def without(self, target: Target) -> "RouteConfig | None":
+        """The route as it would be without it; None: nobody would answer."""
+        shares = tuple(share for share in self.shares if share.target != target)
+        if not sum(share.weight for share in shares):
+            return None
+        return replace(
+            self,
+            shares=shares,
+            fallback=None if self.fallback == target else self.fallback,
+            vision=None if self.vision == target else self.vision,
+            shadow=None if self.shadow == target else self.shadow,
+        )
 
     def to_json(self) -> dict[str, Any]:
         said: dict[str, Any] = {

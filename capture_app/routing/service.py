@@ -79,6 +79,15 @@ def routed_models() -> set[Target]:
     return found
 
 
+def restorable_config(name: str) -> RouteConfig | None:
+    """What `roll_back` would restore; None: the settings, or nothing."""
+    try:
+        config, _ = _before_the_last(Route.objects.filter(pk=name).first())
+    except WrongRoute:
+        return None
+    return None if config is None else parse_route(config)
+
+
 def publish_routes() -> bool:
     """Put the stored routes where processes read them; whether that was news.
 
