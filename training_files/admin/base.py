@@ -1,41 +1,20 @@
-"""What the pages of conversations and of training files share: where they stand, and how they say no."""
+"""What the pages of conversations and of training files share."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
 
-from django.contrib import messages
-from django.contrib.admin import ShowFacets
-from django.contrib.admin.utils import quote
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest
 
-from capture_app.csp import secured_urls
-from capture_app.read_only_admin import AskableAdmin
+from capture_app import pages_admin
 from training_archive.shipping.exceptions import ShippingError
 from training_files.exceptions import NotFound, TrainingFilesError
 
-View = Callable[..., HttpResponseBase]
 
-
-class Told:
+class Told(pages_admin.Told):
     """What a service refuses within it is shown on the page that comes next, and nothing else is done."""
 
     def __init__(self, request: HttpRequest) -> None:
-        self._request = request
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, (TrainingFilesError, ShippingError)):
-            return False
-        messages.error(self._request, str(error))
-        return True
+        super().__init__(request, TrainingFilesError, ShippingError)
 
 
 def found_or_404(find: Callable[[], Any]) -> Any:
@@ -45,58 +24,5 @@ def found_or_404(find: Callable[[], Any]) -> Any:
         raise Http404(str(error)) from error
 
 
-class PagesAdmin(AskableAdmin):
-    """Lists by Django, pages of our own. Every change is a service's; Django's own forms are not there."""
-
-    actions_on_bottom = False
-    show_full_result_count = False
-    show_facets = ShowFacets.NEVER
-    list_per_page = 50
-    list_max_show_all = 50
-
-    def get_urls(self) -> list[URLPattern]:
-        return secured_urls([*self.own_urls(), *super().get_urls()])
-
-    def own_urls(self) -> list[URLPattern]:
-        return []
-
-    def own(self, route: str, view: View, name: str) -> URLPattern:
-        """A page below the list, named as Django names those of a model."""
-
-        @wraps(view)
-        def shown(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-            return view(request, **kwargs)
-
-        return path(route, self.admin_site.admin_view(shown), name=self._name(name))
-
-    def _name(self, name: str) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-
-    def address(self, name: str, *args: Any, **query: Any) -> str:
-        url = reverse(f"admin:{self._name(name)}", args=args, current_app=self.admin_site.name)
-        asked = {key: value for key, value in query.items() if value not in ("", None)}
-        return f"{url}?{urlencode(asked)}" if asked else url
-
-    def page_of(self, row: Model) -> str:
-        return self.address("change", quote(row.pk))
-
-    def go_to(self, row: Model, *, anchor: str = "") -> HttpResponseRedirect:
-        return HttpResponseRedirect(self.page_of(row) + anchor)
-
-    def render(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-        return TemplateResponse(
-            request,
-            f"training_files/admin/{template}.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": title,
-                "opts": self.opts,
-                "list_url": self.address("changelist"),
-                "list_name": self.opts.verbose_name_plural,
-                **context,
-            },
-        )
-
-    def must(self, is_allowed: bool) -> None:
-        if not is_allowed:
-            raise PermissionDenied
+class PagesAdmin(pages_admin.PagesAdmin):
+    templates = "training_files/admin"
