@@ -245,6 +245,7 @@ class Route(models.Model):
     name = models.TextField(primary_key=True)  # a task, or an alias
     config = models.JSONField(null=True)  # see routing.config; None: as ROUTES in the settings has it
     version = models.BigIntegerField()  # of the change that it is the result of
+    effective = models.BigIntegerField()  # the version whose configuration that is: an earlier one after a roll back
     changed_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -16,10 +16,11 @@ REVIEW: Final = "console.review_examples"
 EXPORT: Final = "console.export_examples"
 FORGET: Final = "console.forget_examples"
 RUN: Final = "console.run_archive"
+CHANGE_ROUTES: Final = "console.change_routes"
 REPLAY: Final = "console.replay_calls"
 VIEW_AUDIT: Final = "console.view_audit"
 
-RIGHTS: Final = (VIEW_FIGURES, VIEW_TEXT, REVIEW, EXPORT, FORGET, RUN, REPLAY, VIEW_AUDIT)
+RIGHTS: Final = (VIEW_FIGURES, VIEW_TEXT, REVIEW, EXPORT, FORGET, RUN, CHANGE_ROUTES, REPLAY, VIEW_AUDIT)
 
 # Who has the key may do what its values say, too: one cannot judge what one may not read. To erase, to run and to look
 # into the trail, nobody needs to read an example.
@@ -30,6 +31,7 @@ _INCLUDED: Final = {
     REPLAY: {VIEW_TEXT, VIEW_FIGURES},
     FORGET: {VIEW_FIGURES},
     RUN: {VIEW_FIGURES},
+    CHANGE_ROUTES: {VIEW_FIGURES},
 }
 
 View = Callable[..., HttpResponseBase]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,6 +15,11 @@ from console.audit import ACTIONS
 from console.examples import admin as examples  # noqa: F401  (registers the list of examples)
 from console.models import AuditEvent
 from console.runs import admin as runs  # noqa: F401  (registers the runs over the archive)
+
+if apps.is_installed("training_files"):
+    from console.training_files.pages import offer  # needs the app, which is optional
+
+    offer()
 
 
 class ActionFilter(admin.SimpleListFilter):

@@ -14,10 +14,6 @@ class ConsoleConfig(AppConfig):
         from console import checks  # noqa: F401  (registers them)
 
         post_migrate.connect(_install_search, sender=self, dispatch_uid="console.search")
-        if apps.is_installed("training_files"):
-            from console.training_files.pages import offer  # needs the app, which is optional
-
-            offer()
         if apps.is_installed("django_celery_beat"):
             post_migrate.connect(_install_schedule, sender=self, dispatch_uid="console.schedule")
 

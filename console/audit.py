@@ -19,8 +19,9 @@ FORGOT: Final = "forgot"
 REPLAYED: Final = "replayed"
 RAN: Final = "ran"
 CURATED: Final = "curated"  # made conversations of examples, or added these to a training file
+ROUTED: Final = "routed"  # changed which model answers
 
-ACTIONS: Final = (SAW, SEARCHED, REVIEWED, TAGGED, EXPORTED, DOWNLOADED, FORGOT, REPLAYED, RAN, CURATED)
+ACTIONS: Final = (SAW, SEARCHED, REVIEWED, TAGGED, EXPORTED, DOWNLOADED, FORGOT, REPLAYED, RAN, CURATED, ROUTED)
 
 _ID_CHARACTERS: Final = 200  # an index of PostgreSQL takes no key beyond 2,700 bytes; ids of ours have 36 characters
 

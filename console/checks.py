@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from capture_app.checks import TAG
 from console.conf import KEYS, SETTING
 
 _LATER = ("django.contrib.admin", "django_celery_beat")  # whose templates the console replaces
 
 
-@register()
+@register(TAG)
 def check_console_settings(**kwargs: Any) -> list[CheckMessage]:
     """Ids console.E001 and E002."""
     raw = getattr(settings, SETTING, {})
@@ -29,10 +31,10 @@ def check_console_settings(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(TAG)
 def check_order(**kwargs: Any) -> list[CheckMessage]:
     """Id console.W001: behind the admin the app works, but its dashboard is not seen."""
-    names = [name.removesuffix(".apps.ConsoleConfig") for name in settings.INSTALLED_APPS]
+    names = [config.name for config in apps.get_app_configs()]
     place = names.index("console") if "console" in names else len(names)
     before = [name for name in _LATER if name in names[:place]]
     if not before or "console" not in names:

@@ -16,6 +16,7 @@ class Access(models.Model):
             ("export_examples", "Can export examples"),
             ("forget_examples", "Can erase examples"),
             ("run_archive", "Can start archive runs and verifications"),
+            ("change_routes", "Can undo a change of which model answers"),
             ("replay_calls", "Can send a recorded call to a model again"),
             ("view_audit", "Can see who did what"),
         ]

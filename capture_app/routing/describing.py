@@ -7,7 +7,6 @@ from typing import Any
 
 from capture_app.conf import capture_settings
 from capture_app.models import Route
-from capture_app.routes import settled_target
 from capture_app.routing.config import Target, single
 from capture_app.routing.service import route_history
 
@@ -30,9 +29,10 @@ class RouteState:
     """Where the calls of a task or an alias go."""
 
     name: str  # "": every call that has no route of its own
-    config: Mapping[str, Any] | None  # in its JSON; None: its provider is not configured
+    config: Mapping[str, Any]  # in its JSON
     is_stored: bool  # not by the settings
     version: int  # of its last change; 0: there was none
+    is_undoable: bool  # whether a change is left to be undone
     changes: list[ChangeState]  # the newest first; only where they were asked for
 
 
@@ -61,22 +61,22 @@ def _named(target: Mapping[str, Any]) -> str:
 
 
 def _state(name: str, route: Route | None, *, with_changes: bool = False) -> RouteState:
-    is_stored = route is not None and route.config is not None
+    stored = route.config if route is not None else None
     return RouteState(
         name=name,
-        config=route.config if route is not None and is_stored else _settled(name),
-        is_stored=is_stored,
+        config=_settled(name) if stored is None else stored,
+        is_stored=stored is not None,
         version=route.version if route else 0,
+        is_undoable=route is not None and route.effective != 0,
         changes=_changes(name) if with_changes else [],
     )
 
 
 def _settled(name: str) -> Mapping[str, Any]:
     conf = capture_settings()
-    said = conf.routes.get(name, {})
-    if said.get("PROVIDER", conf.default_provider) in conf.providers:
-        return single(settled_target(name)).to_json()
-    return single(Target(said.get("PROVIDER", ""), said.get("MODEL", ""))).to_json()
+    said = conf.routes.get(name, {})  # its provider need not be configured
+    target = Target(said.get("PROVIDER", conf.default_provider), said.get("MODEL", conf.default_model))
+    return single(target).to_json()
 
 
 def _changes(name: str) -> list[ChangeState]:

@@ -149,7 +149,9 @@ def _noted(
         changed_at=now,
         reason=reason,
     )
-    Route.objects.update_or_create(pk=name, defaults={"config": after, "version": version + 1, "changed_at": now})
+    effective = version + 1 if restores is None else restores
+    state = {"config": after, "version": version + 1, "effective": effective, "changed_at": now}
+    Route.objects.update_or_create(pk=name, defaults=state)
     return change
 
 
@@ -160,18 +162,12 @@ def _changed(name: str) -> str:
 def _before_the_last(route: Route | None) -> tuple[Any, int | None]:
     if route is None:
         raise WrongRoute("The route was never changed: there is nothing to undo.")
-    changes = {change.version: change for change in route_history(route.name)}
-    last = _effective(changes, route.version)
-    if last == 0:
+    if route.effective == 0:
         raise WrongRoute(f"All changes of the route {route.name!r} are undone already.")
-    target = _effective(changes, last - 1)
-    return (changes[target].after if target else None), target
-
-
-def _effective(changes: dict[int, RouteChange], version: int) -> int:
-    """The change whose configuration held after this one: its own, or the one that it restored."""
-    change = changes.get(version)
-    return version if change is None or change.restores is None else change.restores
+    before = RouteChange.objects.filter(route=route.name, version=route.effective - 1).first()
+    if before is None:
+        return None, 0
+    return before.after, before.version if before.restores is None else before.restores
 
 
 def _publish(name: str) -> None:

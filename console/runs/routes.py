@@ -1,21 +1,28 @@
 """Which provider and model answer which calls, and which did.
 
-What holds now is asked of capture_app.routes, name by name, so a route shows wherever that finds it.
+What holds is what the settings and Django's database say; processes follow that within seconds.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import router, transaction
 from django.db.models import Max, Min, Sum
 from django.utils.module_loading import import_string
 
 from capture_app.conf import capture_settings
-from capture_app.exceptions import CaptureConfigurationError
-from capture_app.routes import resolve_route
+from capture_app.models import RouteChange
+from capture_app.routing.config import parse_route
+from capture_app.routing.describing import RouteState, describe_routes, describe_target
+from capture_app.routing.service import roll_back
+from capture_app.shown import visible
+from console import audit
 from console.models import DailyFigure
 
 MOST_LINES: Final = 500
+MOST_CHANGES: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +30,26 @@ class RouteLine:
     """Where the calls of a task or an alias go. Neither keys nor addresses of a provider are in it."""
 
     name: str  # "": every other call
-    provider: str
+    provider: str  # of the largest share, as the model is
     model: str  # "": the provider chooses
     problem: str  # why calls of it fail; "" when they do not
+    told: str = ""  # the whole of a stored route; "": it goes by the settings
+    version: int = 0  # of its last change; 0: there was none
+    is_undoable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeLine:
+    """One change of a route."""
+
+    route: str
+    version: int
+    changed_at: datetime
+    changed_by: str
+    before: str
+    after: str
+    restores: int | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +73,35 @@ class AnsweredLine:
 
 
 def route_lines() -> list[RouteLine]:
-    """Those of ROUTES by name, and last where every other call goes."""
-    return [*(_line(name) for name in sorted(capture_settings().routes)), _line("")]
+    """Those of ROUTES and those that are stored by name, and last where every other call goes."""
+    return [_line(state) for state in describe_routes()]
+
+
+def change_lines() -> list[ChangeLine]:
+    """Of all routes, the newest first. At most MOST_CHANGES."""
+    return [
+        ChangeLine(
+            route=change.route,
+            version=change.version,
+            changed_at=change.changed_at,
+            changed_by=change.changed_by,
+            before=visible(describe_target(change.before)),
+            after=visible(describe_target(change.after)),
+            restores=change.restores,
+            reason=visible(change.reason),
+        )
+        for change in RouteChange.objects.all()[:MOST_CHANGES]
+    ]
+
+
+def undo_change(name: str, user: AbstractBaseUser | AnonymousUser, *, version: int) -> RouteChange:
+    """Undo the route's last change, if that is the version still. Raises WrongRoute."""
+    with transaction.atomic(using=router.db_for_write(RouteChange)):
+        change = roll_back(
+            name, by=user.get_username(), reason="undone on the page of routes", expected_version=version
+        )
+        audit.note(user, audit.ROUTED, examples=0, details={"route": name, "version": change.version})
+    return change
 
 
 def provider_lines() -> list[ProviderLine]:
@@ -75,13 +126,18 @@ def answered_lines() -> list[AnsweredLine]:
     ]
 
 
-def _line(name: str) -> RouteLine:
-    try:
-        route = resolve_route(task=name or None, model=None)
-    except CaptureConfigurationError:
-        provider = str(capture_settings().routes[name].get("PROVIDER", ""))
-        return RouteLine(name=name, provider=provider, model="", problem=_backend_problem(provider))
-    return RouteLine(name=name, provider=route.provider, model=route.model, problem=_backend_problem(route.provider))
+def _line(state: RouteState) -> RouteLine:
+    config = parse_route(state.config)
+    main = config.main()
+    return RouteLine(
+        name=state.name,
+        provider=main.provider,
+        model=main.model,
+        problem=next((why for target in sorted(config.targets()) if (why := _backend_problem(target.provider))), ""),
+        told=visible(describe_target(state.config)) if state.is_stored else "",
+        version=state.version,
+        is_undoable=state.is_undoable,
+    )
 
 
 def _backend_problem(provider: str) -> str:

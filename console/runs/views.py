@@ -7,10 +7,13 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_POST
 
-from console.access import RUN, VIEW_FIGURES, may, needs
+from capture_app.routing.config import WrongRoute
+from capture_app.routing.describing import describe_target
+from capture_app.shown import short, visible
+from console.access import CHANGE_ROUTES, RUN, VIEW_FIGURES, may, needs
 from console.runs.page import progress as progress_of
 from console.runs.page import run_page, settled_run
-from console.runs.routes import answered_lines, provider_lines, route_lines
+from console.runs.routes import answered_lines, change_lines, provider_lines, route_lines, undo_change
 from console.runs.starting import cancel_run, start_run
 from training_archive.models import ArchiveRun
 from training_archive.runs import RunNotWaiting, RunPending
@@ -82,9 +85,28 @@ def routes(request: HttpRequest, *, site: AdminSite) -> TemplateResponse:
         "routes": route_lines(),
         "providers": provider_lines(),
         "answered": answered_lines(),
+        "changes": change_lines(),
+        "may_change": may(request.user, CHANGE_ROUTES),
         "opts": ArchiveRun._meta,
     }
     return TemplateResponse(request, "console/runs/routes.html", context)
+
+
+@needs(CHANGE_ROUTES)
+@require_POST
+def undo_route(request: HttpRequest) -> HttpResponse:
+    """Undo the last change of the route that the form names."""
+    name, version = request.POST.get("route", ""), request.POST.get("version", "")
+    try:
+        change = undo_change(
+            name, request.user, version=int(version) if version.isascii() and version.isdigit() else -1
+        )
+    except WrongRoute as refusal:
+        messages.error(request, str(refusal))
+    else:
+        told = visible(describe_target(change.after))
+        messages.success(request, f"Now {short(name)} goes to {told}. Every process follows within seconds.")
+    return redirect("admin:console_runs_routes")
 
 
 def _found(run_id: int) -> ArchiveRun:

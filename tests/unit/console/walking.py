@@ -105,7 +105,10 @@ def _is_ours(pattern: URLPattern) -> bool:
 OPENED_BY: dict[str, set[str]] = {
     access.VIEW_FIGURES: {*access.RIGHTS} - {access.VIEW_AUDIT},
     access.VIEW_TEXT: {access.VIEW_TEXT, access.REVIEW, access.EXPORT, access.REPLAY},
-    **{right: {right} for right in (access.REVIEW, access.EXPORT, access.FORGET, access.RUN, access.REPLAY)},
+    **{
+        right: {right}
+        for right in (access.REVIEW, access.EXPORT, access.FORGET, access.RUN, access.CHANGE_ROUTES, access.REPLAY)
+    },
     access.VIEW_AUDIT: {access.VIEW_AUDIT},
 }
 NEEDS = {
@@ -127,6 +130,7 @@ NEEDS = {
     "console_example_attachment": access.VIEW_TEXT,
     "console_runs_start": access.RUN,
     "console_runs_cancel": access.RUN,
+    "console_runs_undo_route": access.CHANGE_ROUTES,
     "console_runs_progress": access.VIEW_FIGURES,
     "console_runs_routes": access.VIEW_FIGURES,
     "console_auditevent_changelist": access.VIEW_AUDIT,

@@ -8,7 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from console.models import DailyFigure
+from capture_app.routing.config import Target, single
+from capture_app.routing.service import set_route
+from console.models import AuditEvent, DailyFigure
 from console.runs.routes import RouteLine, answered_lines, provider_lines, route_lines
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +97,64 @@ def test_the_page_asks_the_database_little(
     client = log_in("view_figures")
     for number in range(50):
         figure(f"task {number}", "m", date(2026, 1, 1), 1)
+        set_route(f"task {number}", single(Target("offline", "m")), by="ada")
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(reverse(ROUTES))
+
+
+# --- Stored routes -----------------------------------------------------------------------------------------------
+
+
+def stored(*models: str) -> None:
+    for model in models:
+        set_route("shop", single(Target("offline", model)), by="ada", reason=f"to <b>{model}</b>")
+
+
+def undo(client: Client, version: int, name: str = "shop") -> str:
+    answer = client.post(reverse("admin:console_runs_undo_route"), {"route": name, "version": version}, follow=True)
+    return answer.content.decode()
+
+
+def test_a_stored_route_wins_and_says_so(capture: Callable[..., None]) -> None:
+    capture(PROVIDERS={"offline": OFFLINE}, DEFAULT_PROVIDER="offline", ROUTES={"shop": {"MODEL": "old"}})
+    stored("new")
+
+    shop = route_lines()[0]
+
+    assert (shop.model, shop.told, shop.version, shop.is_undoable) == ("new", "offline/new", 1, True)
+
+
+def test_the_page_tells_of_changes_and_their_reasons_are_text(log_in: Callable[..., Client]) -> None:
+    stored("one", "two")
+
+    html = log_in("view_figures").get(reverse(ROUTES)).content.decode()
+
+    assert html.index("to &lt;b&gt;two") < html.index("to &lt;b&gt;one")
+    assert "Undo version" not in html
+
+
+def test_who_may_change_routes_undoes_the_last_change(log_in: Callable[..., Client]) -> None:
+    stored("one", "two")
+    client = log_in("change_routes")
+    assert "Undo version 2 of" in client.get(reverse(ROUTES)).content.decode()
+
+    html = undo(client, 2)
+
+    assert "Now shop goes to offline/one." in html
+    assert AuditEvent.objects.get(action="routed").details == {"route": "shop", "version": 3}
+
+
+def test_what_changed_meanwhile_is_not_undone(log_in: Callable[..., Client]) -> None:
+    stored("one", "two")
+
+    assert "was changed by somebody else meanwhile" in undo(log_in("change_routes"), 1)
+    assert route_lines()[0].model == "two"
+    assert not AuditEvent.objects.filter(action="routed").exists()
+
+
+def test_without_the_right_nothing_is_undone(log_in: Callable[..., Client]) -> None:
+    stored("one")
+    url = reverse("admin:console_runs_undo_route")
+
+    assert log_in("run_archive").post(url, {"route": "shop", "version": 1}).status_code == 403
