@@ -33,6 +33,7 @@ class ExportOptions:
     min_rating: float | None = None  # of a pair: what its chosen answer needs, unless that is a correction
     dedupe: str = EXACT
     near_threshold: float = 0.85  # Jaccard similarity of the prompts' word 5-grams from which on they are the same
+    with_shadows: bool = False  # what a shadow answered, beside the answer that was used
     held_out: tuple[Path, ...] = ()  # files with prompts that must not be in the data set
     held_out_ngram: int = 13  # words in a row that an example must not share with a held-out prompt
     split: tuple[Fraction, ...] | None = None  # shares of SPLITS, 1 in sum; None: the usual ones, see `shares`

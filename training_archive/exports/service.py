@@ -29,7 +29,7 @@ from training_archive.exports.exceptions import ExportError, NothingToExport
 from training_archive.exports.forgotten import check_none_was_forgotten, leave_out_forgotten
 from training_archive.exports.formats import FORMATS, get_format
 from training_archive.exports.formats.base import Format, ShardLimits
-from training_archive.exports.held_out import leave_out_held_out
+from training_archive.exports.held_out import leave_out_evaluated, leave_out_held_out
 from training_archive.exports.items import make_items, make_pairs
 from training_archive.exports.layouts import Layout, layout_of, rows_by_split
 from training_archive.exports.manifest import make_lineage, manifest_of
@@ -37,7 +37,7 @@ from training_archive.exports.near_duplicates import leave_out_near_duplicates
 from training_archive.exports.options import ARCHIVE, LIVE, NEAR, NONE, ExportOptions, ExportReport
 from training_archive.exports.publication import empty
 from training_archive.exports.registry import has_registry, register
-from training_archive.exports.sources import Source, gather
+from training_archive.exports.sources import Source, gather, leave_out_shadows
 from training_archive.exports.splits import assign_splits
 from training_archive.exports.units import join_units
 from training_archive.exports.workspace import ALIAS, Workspace, open_workspace
@@ -185,11 +185,14 @@ def _select(run: _Run, workspace: Workspace) -> list[Source]:
     with run.stage("copying examples"):
         sources = gather(workspace, options, run.zip_path, progress, are_pairs=run.kind.wants_pairs)
         leave_out_forgotten(workspace)
+        if not options.with_shadows:
+            leave_out_shadows(workspace)
     if options.dedupe != NONE:
         with run.stage("looking for exact duplicates"):
             leave_out_exact_duplicates(workspace, by_answer=run.kind.wants_pairs)
-    if options.held_out:
-        with run.stage("looking for held-out prompts"):
+    with run.stage("looking for held-out prompts"):
+        leave_out_evaluated(workspace, progress)
+        if options.held_out:
             leave_out_held_out(workspace, files=options.held_out, n=options.held_out_ngram, progress=progress)
     if options.dedupe == NEAR:
         with run.stage("looking for near duplicates"):

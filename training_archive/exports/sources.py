@@ -1,5 +1,6 @@
 """Stage 1 and 2 of an export: the examples of archive and live database that pass the filters, each id once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from training_archive.exports.workspace import ALIAS, Workspace
 from training_archive.reader import CHUNK, attached_chunks
 from training_archive.sealed import sealed_files
 
+SHADOW: Final = "answer of a shadow"
 LIVE_NAME: Final = "live"  # what the live database is called where a chunk's name stands
 
 # An id in several places is taken from the first: chunks, then what is sealed, then what is live. They are read the
@@ -46,6 +48,7 @@ _PATHS = (
     "page_url",
     f"{RESERVED_KEY}.conversation_id",
     f"{RESERVED_KEY}.partial",
+    f"{RESERVED_KEY}.shadow_of",
     f"{RESERVED_KEY}.tool_calls",
     f"{RESERVED_KEY}.messages",
 )
@@ -81,6 +84,8 @@ FACTS: Final = {
     # Whether there is an answer to learn from, and all of it.
     "usable": f"corrected OR (coalesce(response_strong, '') <> '' AND ({_fact(f'{RESERVED_KEY}.partial')})::VARCHAR "
     "IS DISTINCT FROM 'true')",
+    # Nobody used the answer: it was asked for beside another one, to see how the model does.
+    "shadow": f"{_fact(f'{RESERVED_KEY}.shadow_of')} IS NOT NULL",
     # Older files have it in one of these places.
     "label": f"coalesce(nullif(task, ''), {_string('task')}, {_string('page_type')}, '{DEFAULT_TASK}')",
     "domain": f"coalesce({_text('domain')}, {_host(_text('url'))}, {_host(_text('page_url'))}, '')",
@@ -107,10 +112,18 @@ class Source:
 
 
 def gather(
-    workspace: Workspace, options: ExportOptions, zip_path: Path, progress: Progress, *, are_pairs: bool
+    workspace: Workspace,
+    options: ExportOptions,
+    zip_path: Path,
+    progress: Progress,
+    *,
+    are_pairs: bool,
+    condition: str = "true",
+    is_wanted: Callable[[str], bool] = lambda name: True,
 ) -> list[Source]:
     """Fill `examples` and `keys`; where from, in the order of precedence.
 
+    `condition`: SQL that has to be true of an example besides; `is_wanted`: whether a chunk's name is worth reading.
     Raises ArchiveError or LiveDatabaseError when a source cannot be read.
     """
     if are_pairs:
@@ -118,16 +131,23 @@ def gather(
     bring_judgments(workspace)
     sources: list[Source] = []
     if options.source != ARCHIVE:
-        sources += _copy_live(workspace, options, progress)
-        sources += _copy_sealed(workspace, options, progress)
+        sources += _copy_live(workspace, options, condition, progress)
+        sources += _copy_sealed(workspace, options, condition, progress)
     if options.source != LIVE and (options.source == ARCHIVE or archive_zips(zip_path)):
-        sources += _copy_archive(workspace, options, zip_path, progress)
+        sources += _copy_archive(workspace, options, condition, zip_path, progress, is_wanted)
     workspace.insert("sources", ("INTEGER", "VARCHAR"), [(source.number, source.name) for source in sources])
     _make_keys(workspace)
     return sorted(sources, key=lambda source: source.number)
 
 
-def _copy_live(workspace: Workspace, options: ExportOptions, progress: Progress) -> list[Source]:
+def leave_out_shadows(workspace: Workspace) -> None:
+    """Leave out what a shadow answered, unless somebody has said what it should have been."""
+    workspace.leave_out(
+        SHADOW, f"SELECT rowid AS row FROM {ALIAS}.examples WHERE shadow AND NOT coalesce(corrected, false)"
+    )
+
+
+def _copy_live(workspace: Workspace, options: ExportOptions, condition: str, progress: Progress) -> list[Source]:
     path = capture_settings().live_database
     if not path.exists():
         return []
@@ -136,11 +156,11 @@ def _copy_live(workspace: Workspace, options: ExportOptions, progress: Progress)
         if not path.exists():  # an archive run was killed between its two renames; the sealed file has all
             return []
         with live.attached(workspace.connection, read_only=True):
-            _copy(workspace, f"{LIVE_ALIAS}.{TABLE}", _LIVE_NUMBER, options)
+            _copy(workspace, f"{LIVE_ALIAS}.{TABLE}", _LIVE_NUMBER, options, condition)
             return [Source(_LIVE_NUMBER, LIVE_NAME, "", (generation(workspace.connection),))]
 
 
-def _copy_sealed(workspace: Workspace, options: ExportOptions, progress: Progress) -> list[Source]:
+def _copy_sealed(workspace: Workspace, options: ExportOptions, condition: str, progress: Progress) -> list[Source]:
     sources = []
     for number, path in enumerate(sealed_files(), start=_SEALED_FROM):
         progress("copying sealed files", number - _SEALED_FROM, 0)
@@ -151,30 +171,37 @@ def _copy_sealed(workspace: Workspace, options: ExportOptions, progress: Progres
                 raise
             continue  # archived meanwhile; the ZIP is read after this
         try:
-            _copy(workspace, f"{CHUNK}.{TABLE}", number, options)
+            _copy(workspace, f"{CHUNK}.{TABLE}", number, options, condition)
             sources.append(Source(number, path.stem, "", (table_comment(workspace.connection, CHUNK) or path.stem,)))
         finally:
             workspace.connection.execute(f"DETACH {CHUNK}")
     return sources
 
 
-def _copy_archive(workspace: Workspace, options: ExportOptions, zip_path: Path, progress: Progress) -> list[Source]:
+def _copy_archive(
+    workspace: Workspace,
+    options: ExportOptions,
+    condition: str,
+    zip_path: Path,
+    progress: Progress,
+    is_wanted: Callable[[str], bool],
+) -> list[Source]:
     sources = []
-    chunks = attached_chunks(workspace.connection, zip_path, workspace.scratch, progress)
+    chunks = attached_chunks(workspace.connection, zip_path, workspace.scratch, progress, is_wanted=is_wanted)
     for number, sidecar in enumerate(chunks):
-        _copy(workspace, f"{CHUNK}.{TABLE}", number, options)
+        _copy(workspace, f"{CHUNK}.{TABLE}", number, options, condition)
         sources.append(Source(number, sidecar.chunk, sidecar.sha256, tuple(sidecar.generations)))
     return sources
 
 
-def _copy(workspace: Workspace, table: str, number: int, options: ExportOptions) -> None:
+def _copy(workspace: Workspace, table: str, number: int, options: ExportOptions, also: str) -> None:
     condition, values = _condition(options)
     paths = [f"$.{path}" for path in _PATHS]
     columns = ", ".join(COLUMNS)
     facts = ", ".join(f"{expression} AS {name}" for name, expression in FACTS.items())
     workspace.execute(
         f"INSERT INTO {ALIAS}.examples ({columns}, source, {', '.join(FACTS)}) SELECT {columns}, {number}, {facts} "
-        f"FROM (SELECT *, metadata->{paths} AS facts FROM {annotated(workspace, table)} WHERE {condition}) "
+        f"FROM (SELECT *, metadata->{paths} AS facts FROM {annotated(workspace, table)} WHERE {condition} AND {also}) "
         "WHERE ?::DOUBLE IS NULL OR rating >= ?",
         [*values, options.min_rating, options.min_rating],
     )

@@ -41,6 +41,7 @@ _FACTS = {
     "rating": "DOUBLE",
     "corrected": "BOOLEAN",
     "usable": "BOOLEAN",
+    "shadow": "BOOLEAN",
     "label": "VARCHAR",
     "domain": "VARCHAR",
     "prompt": "VARCHAR",

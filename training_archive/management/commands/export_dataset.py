@@ -134,6 +134,11 @@ def _add_treatment(parser: CommandParser) -> None:
         "--near-threshold", type=float, help="with --dedupe near: Jaccard similarity of word 5-grams; default .85"
     )
     group.add_argument(
+        "--with-shadows",
+        action="store_true",
+        help="also what a route's shadow answered, beside the answer that was used; without it only where corrected",
+    )
+    group.add_argument(
         "--held-out",
         type=Path,
         action="append",
@@ -192,6 +197,7 @@ def _export_options(options: dict[str, Any]) -> ExportOptions:
         min_rating=options["min_rating"],
         dedupe=options["dedupe"],
         **_given(options, "near_threshold", needs="--dedupe near", is_there=options["dedupe"] == NEAR),
+        with_shadows=options["with_shadows"],
         held_out=tuple(options["held_out"]),
         **_given(options, "held_out_ngram", needs="--held-out", is_there=bool(options["held_out"])),
         split=None if options["split"] is None else parse_split(options["split"]),
