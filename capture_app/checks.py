@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
@@ -12,10 +12,15 @@ from capture_app.conf import DEFAULT_PROVIDERS, KEYS, SETTING
 from capture_app.inbox.base import Inbox
 from capture_app.providers.base import Provider
 
+_MOST_USD = 1e12  # what is above it, as infinity is, was not meant
 
-@register()
+# Carried by every check of Gleaner's settings: `manage.py check --tag gleaner`, and what its commands begin with.
+TAG: Final = "gleaner"
+
+
+@register(TAG)
 def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
-    """All that is wrong at once, ids capture_app.E001 to E011."""
+    """All that is wrong at once, ids capture_app.E001 to E013."""
     raw = getattr(settings, SETTING, {})
     if not isinstance(raw, Mapping):
         hint = f'{SETTING} = {{"DATA_DIR": BASE_DIR / "backups"}}'
@@ -28,8 +33,10 @@ def check_capture_settings(**kwargs: Any) -> list[CheckMessage]:
         *_check_inbox(raw),
         *_check_sizes(raw),
         *_check_switches(raw),
+        *_check_seconds(raw),
         *_check_functions(raw),
         *_check_prices(raw),
+        *_check_budgets(raw),
     ]
 
 
@@ -121,7 +128,7 @@ def _check_sizes(raw: Mapping[str, Any]) -> Iterator[Error]:
 
 
 def _check_switches(raw: Mapping[str, Any]) -> Iterator[Error]:
-    for name in ("FSYNC", "SPANS"):
+    for name in ("BUDGET_MAIL", "FSYNC", "SPANS"):
         if not isinstance(raw.get(name, True), bool):
             yield Error(
                 f"{name} is {raw[name]!r}.",
@@ -130,8 +137,18 @@ def _check_switches(raw: Mapping[str, Any]) -> Iterator[Error]:
             )
 
 
+def _check_seconds(raw: Mapping[str, Any]) -> Iterator[Error]:
+    seconds = raw.get("MEMORY_SECONDS", 0.5)
+    if type(seconds) not in (int, float) or not 0 < seconds <= 60:
+        yield Error(
+            f"MEMORY_SECONDS is {seconds!r}.",
+            hint="It is how long a call waits for its memory: a number of seconds above 0, and 60 at most.",
+            id="capture_app.E013",
+        )
+
+
 def _check_functions(raw: Mapping[str, Any]) -> Iterator[Error]:
-    for name in ("REDACT", "USER_ID"):
+    for name in ("REDACT", "USER_ID", "MEMORY"):
         dotted_path = raw.get(name) or ""
         problem = _import_problem(dotted_path) if dotted_path else ""
         if problem:
@@ -157,6 +174,28 @@ def _is_price(price: Any) -> bool:
     if not isinstance(price, Mapping) or not {"input", "output"} <= set(price) <= {"input", "cached_input", "output"}:
         return False
     return all(isinstance(value, int | float) and value >= 0 for value in price.values())
+
+
+def _check_budgets(raw: Mapping[str, Any]) -> Iterator[Error]:
+    budgets = raw.get("BUDGETS", {})
+    for tasks, budget in budgets.items() if isinstance(budgets, Mapping) else [("BUDGETS", budgets)]:
+        if not _are_tasks(tasks) or not _is_budget(budget):
+            yield Error(
+                f"The budget of {tasks!r} is {budget!r}.",
+                hint='A budget is "task": {"DAY": 2, "MONTH": 40}, USD, or one of the two; "*" at the end of the name, '
+                "and nowhere else, stands for whatever follows.",
+                id="capture_app.E012",
+            )
+
+
+def _are_tasks(tasks: Any) -> bool:
+    return isinstance(tasks, str) and bool(tasks) and "*" not in tasks[:-1]
+
+
+def _is_budget(budget: Any) -> bool:
+    if not isinstance(budget, Mapping) or not budget or not set(budget) <= {"DAY", "MONTH"}:
+        return False
+    return all(type(usd) in (int, float) and 0 <= usd < _MOST_USD for usd in budget.values())
 
 
 def _providers(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -38,8 +38,12 @@ class CaptureSettings:
     memory_mb: int = 512  # DuckDB's, in megabytes, while it drains; enormous records get more
     blob_bytes: int = 20 * 2**20  # an image or file larger than this is named in its message, but not kept
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # model -> USD per million tokens
+    budgets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # tasks -> DAY, MONTH in USD; see budgets
+    budget_mail: bool = True  # ADMINS are told by mail, too, when a budget is nearly or wholly spent
     redact: str = ""  # dotted path of a function that clears an Example before it is stored
     pseudonym_key: str = ""  # for `pseudonym`; "" takes one made from SECRET_KEY
+    memory: str = ""  # dotted path of a function that recalls what a user said before, for call_llm(memory=...)
+    memory_seconds: float = 0.5  # that a call waits for it
     user_id: str = ""  # dotted path of a function from a request to a user's id, for the middleware
     spans: bool = True  # OpenTelemetry spans, when opentelemetry is installed and set up
     redis_url: str = ""  # of the Redis that holds the stream of RedisStreamInbox

@@ -51,3 +51,7 @@ class NotAuthenticated(CaptureError):
 
 class NotAllowed(CaptureError):
     """A request's token is known, and does not let it do this: it lacks the scope, has expired, or was revoked."""
+
+
+class BudgetSpent(CaptureError):
+    """What the tasks may cost in this day or month is spent. Nothing was begun that costs more."""

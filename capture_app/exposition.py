@@ -50,6 +50,11 @@ def _counters() -> Iterator[Metric]:
     for cause, number in sorted(counts.failures.items()):
         failures.add_metric([cause], number)
     yield failures
+    yield CounterMetricFamily(
+        "gleaner_memory_failures",
+        "Calls made without the memory that they asked for: recalling failed or took too long.",
+        value=counts.memory_failures,
+    )
 
 
 def _gauges() -> Iterator[Metric]:
@@ -57,7 +62,7 @@ def _gauges() -> Iterator[Metric]:
     for gauge in read_gauges():
         family = families.get(gauge.name)
         if family is None:
-            labels = ["job"] if gauge.job else []
+            labels = list(gauge.all_labels)
             family = families[gauge.name] = GaugeMetricFamily(gauge.name, gauge.help, labels=labels)
-        family.add_metric([gauge.job] if gauge.job else [], gauge.value)
+        family.add_metric(list(gauge.all_labels.values()), gauge.value)
     yield from families.values()

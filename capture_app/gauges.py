@@ -4,14 +4,15 @@ A source takes no lock and costs the same however much waits. Apps above this on
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from capture_app.conf import capture_settings
 from capture_app.inbox import get_inbox
 from capture_app.models import Job
 from capture_app.quarantine import count_quarantined
+from capture_app.spending import budget_states
 
 logger = logging.getLogger("capture_app")
 
@@ -24,6 +25,11 @@ class Gauge:
     help: str
     value: float
     job: str = ""  # the job that it is about, if any
+    labels: Mapping[str, str] = field(default_factory=dict)  # what else tells it from others of its name
+
+    @property
+    def all_labels(self) -> Mapping[str, str]:
+        return {"job": self.job, **self.labels} if self.job else self.labels
 
 
 Source = Callable[[], Iterable[Gauge]]
@@ -106,3 +112,17 @@ def _job_gauges(job: Job) -> Iterator[Gauge]:
     for name, text, value in figures:
         if value is not None:
             yield Gauge(name=name, help=text, value=value, job=job.name)
+
+
+@register_gauges
+def budgets() -> Iterator[Gauge]:
+    for state in budget_states():
+        labels = {"tasks": state.tasks, "period": state.period.lower()}
+        spending = state.spending
+        figures = (
+            ("gleaner_budget_limit_usd", "What the tasks may cost in a day or month.", state.limit_usd),
+            ("gleaner_budget_spent_usd", "What they have cost in the present one.", spending.usd),
+            ("gleaner_budget_uncosted_calls", "Calls in it of unknown cost.", spending.uncosted_calls),
+        )
+        for name, text, value in figures:
+            yield Gauge(name=name, help=text, value=value, labels=labels)

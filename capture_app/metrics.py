@@ -1,4 +1,4 @@
-"""What capture counts: calls kept, calls lost by cause, examples withheld.
+"""What capture counts: calls kept, calls lost by cause, examples withheld, calls whose memory failed.
 
 A failure is logged when its cause appears, and then only counted. Nothing here imports prometheus_client: that costs
 tens of milliseconds, and only /metrics needs it (see exposition.py).
@@ -22,6 +22,7 @@ logger = logging.getLogger("capture_app")
 _CAPTURED: Final = "captured"
 _WITHHELD: Final = "withheld"
 _FAILED: Final = "failed "  # and the cause
+_FORGETFUL: Final = "memory_failed"
 
 _CAUSE_CHARACTERS = 100
 
@@ -33,6 +34,7 @@ class CaptureCounts:
     captured: int = 0  # examples that drains have put into the live database
     withheld: int = 0  # examples that could not be redacted
     failures: dict[str, int] = field(default_factory=dict)  # by cause: answered calls whose example was not kept
+    memory_failures: int = 0  # calls made without memory, for recalling failed or took too long
 
 
 def _folder() -> Path:
@@ -55,6 +57,11 @@ def count_captures(number: int) -> None:
 def count_withheld() -> None:
     """Count an example that could not be redacted, and went to quarantine."""
     _counters.add(_WITHHELD)
+
+
+def count_memory_failure() -> None:
+    """Count a call that was made without the memory that it asked for."""
+    _counters.add(_FORGETFUL)
 
 
 def count_capture_failure(error: Exception) -> None:
@@ -102,6 +109,7 @@ def _counts(by_name: dict[str, int]) -> CaptureCounts:
         captured=by_name.get(_CAPTURED, 0),
         withheld=by_name.get(_WITHHELD, 0),
         failures={name.removeprefix(_FAILED): n for name, n in by_name.items() if name.startswith(_FAILED)},
+        memory_failures=by_name.get(_FORGETFUL, 0),
     )
 
 

@@ -10,7 +10,9 @@ class ContinuousTrainingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from continuous_training import lineage  # noqa: F401  (importing registers it)
+        from continuous_training.exporting import checks as export_checks  # noqa: F401  (importing registers them)
+        from continuous_training.memory import checks  # noqa: F401  (likewise)
+        from continuous_training.redaction import checks as redaction_checks  # noqa: F401  (likewise)
 
         if apps.is_installed("django_celery_beat"):
             post_migrate.connect(_install_schedule, sender=self, dispatch_uid="continuous_training.schedule")

@@ -4,9 +4,9 @@ The apps call `logging.getLogger(...)` and pass what belongs to an event in `ext
 these becomes a field of its own.
 """
 
+import logging
+from functools import cached_property
 from typing import Any
-
-import structlog
 
 # They log a line per request, where the provider's answer or error says it all.
 _QUIET = ("httpcore", "httpx", "httpx2", "openai")
@@ -17,18 +17,7 @@ def logging_config(*, style: str, level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "chosen": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [
-                    structlog.stdlib.add_logger_name,
-                    structlog.stdlib.add_log_level,
-                    structlog.stdlib.ExtraAdder(),
-                    structlog.processors.TimeStamper(fmt="iso", utc=True),
-                ],
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(style)],
-            }
-        },
+        "formatters": {"chosen": {"()": StructlogFormatter, "style": style}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chosen"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
@@ -41,8 +30,31 @@ def logging_config(*, style: str, level: str) -> dict[str, Any]:
     }
 
 
-def _renderers(style: str) -> list[Any]:
-    if style == "json":
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    # The plain traceback: the pretty one prints local variables, and with them prompts and keys.
-    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+class StructlogFormatter(logging.Formatter):
+    """structlog's own, made for the first record: most commands log nothing, and need not wait for its import."""
+
+    def __init__(self, *, style: str) -> None:
+        super().__init__()
+        self._chosen = style
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._formatter.format(record)
+
+    @cached_property
+    def _formatter(self) -> logging.Formatter:
+        from structlog import dev, processors, stdlib
+
+        renderers: list[Any]
+        if self._chosen == "json":
+            renderers = [processors.format_exc_info, processors.JSONRenderer()]
+        else:  # the plain traceback: the pretty one prints local variables, and with them prompts and keys
+            renderers = [dev.ConsoleRenderer(exception_formatter=dev.plain_traceback)]
+        return stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                stdlib.add_logger_name,
+                stdlib.add_log_level,
+                stdlib.ExtraAdder(),
+                processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )

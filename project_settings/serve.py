@@ -95,7 +95,7 @@ def _greet() -> None:
     print(f"\n  Gleaner is at http://{env.listen()}/admin/", flush=True)
     if not get_user_model()._default_manager.filter(is_superuser=True).exists():
         print("  Nobody can log in yet: .venv/bin/python manage.py createsuperuser", flush=True)
-    print("  Ctrl-C ends web server, worker and beat.\n", flush=True)
+    print("  Ctrl-C ends web server, workers and beat.\n", flush=True)
 
 
 def _append_to_output() -> None:

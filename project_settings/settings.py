@@ -22,7 +22,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django.contrib.admin",
+    "project_settings.apps.AdminOnDemandConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -132,6 +132,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = None  # no results are kept, so beat need not clear them away
 CELERY_TIMEZONE = "America/Chicago"
 CELERY_WORKER_CONCURRENCY = 2  # drains go on while an archive run is at work
+CELERY_TASK_ROUTES = {"continuous_training.advance_run": {"queue": "training"}}  # hours long: it has its own worker
 # The schedule is in Django's database, where an administrator can change it; training_archive puts it there.
 CELERY_BEAT_SCHEDULER = "training_archive.beat:CatchUpScheduler"
 

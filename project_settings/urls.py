@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+admin.autodiscover()  # what AdminOnDemandConfig leaves to whoever needs pages
 admin.site.site_header = "Gleaner"
 admin.site.site_title = "Gleaner"
 

@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
+
+from tests.migrating import migrated_database
+from training_archive.app_lineage import load_lineage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +23,12 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "backups"
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables, to be copied: making them takes longer than most tests."""
+    return migrated_database(tmp_path_factory.mktemp("migrated"))
+
+
 @pytest.fixture(autouse=True)
 def capture(settings: Any, data_dir: Path) -> Callable[..., None]:
     """Capture into `data_dir`, offline. Call it to change keys of TRAINING_CAPTURE."""
@@ -28,6 +38,13 @@ def capture(settings: Any, data_dir: Path) -> Callable[..., None]:
 
     configure()
     return configure
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_registries() -> None:
+    """What processes load when they need it is there for all tests alike, whichever comes first."""
+    admin.autodiscover()
+    load_lineage()
 
 
 def find_program(program: str) -> str:

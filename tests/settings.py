@@ -10,3 +10,4 @@ _folder = Path(tempfile.gettempdir()) / "gleaner-tests"  # each test has its own
 SECRET_KEY = "only-for-tests"
 TRAINING_CAPTURE = {"DATA_DIR": _folder / "backups", "DEFAULT_PROVIDER": "offline"}
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose

@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from capture_app.wording import counted
 from training_archive.chunks import Sidecar
+from training_archive.cold.ledger import InColdStorage, cold_parts
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveDamaged, ArchiveError
 from training_archive.zip_archive import ChunkMember, list_chunks, open_zip, read_sidecar
@@ -19,7 +21,8 @@ _TRIES: Final = 10
 def open_archive(zip_path: Path) -> Iterator[list[zipfile.ZipFile]]:
     """Open all ZIPs of the archive for reading, as they are at one moment. What replaces them later is not seen.
 
-    Raises ArchiveError when there is none, ArchiveDamaged when one of them is unreadable.
+    Raises ArchiveError when there is none, InColdStorage when all of it is there, ArchiveDamaged when a ZIP is
+    unreadable.
     """
     with ExitStack() as stack:
         for _ in range(_TRIES):
@@ -37,6 +40,8 @@ def open_archive(zip_path: Path) -> Iterator[list[zipfile.ZipFile]]:
 def _open_set(zip_path: Path, stack: ExitStack) -> list[zipfile.ZipFile] | None:
     """All ZIPs, to be closed with the stack. None: one was rolled over or removed since they were listed."""
     paths = archive_zips(zip_path)
+    if not paths:
+        _refuse_cold(zip_path)
     with ExitStack() as opened:
         try:
             archives = [opened.enter_context(open_zip(path)) for path in paths or [zip_path]]
@@ -50,6 +55,16 @@ def _open_set(zip_path: Path, stack: ExitStack) -> list[zipfile.ZipFile] | None:
             raise
         stack.enter_context(opened.pop_all())
         return archives
+
+
+def _refuse_cold(zip_path: Path) -> None:
+    parts = cold_parts(zip_path.resolve())
+    if parts:
+        chunks = counted(sum(len(part.chunks) for part in parts), "chunk")
+        raise InColdStorage(
+            f"All of the archive at {zip_path} is in cold storage, {chunks}. Bring it back with `manage.py "
+            "fetch_archive --from-cold`, or copy it into a folder with --to."
+        )
 
 
 def _refuse_too_many(error: Exception, count: int) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from capture_app.checks import TAG
 from training_archive.conf import DEFAULT_COMPRESSLEVEL, DEFAULT_LIMITS, KEYS, SETTING
 
 _MOST = 1e15  # what is above it, as infinity is, was not meant
 _MOST_TIME = 1e6  # days, hours or minutes
 
 
-@register()
+@register(TAG)
 def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
     """All that is wrong at once, ids training_archive.E001 to E006."""
     raw = getattr(settings, SETTING, {})
@@ -53,23 +54,25 @@ def check_archive_settings(**kwargs: Any) -> list[CheckMessage]:
 
 def _shipping_errors(raw: Mapping[str, Any]) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    alias, prefix = raw.get("SHIP_TO", ""), raw.get("SHIP_PREFIX", "")
-    if alias != "" and (not isinstance(alias, str) or alias not in settings.STORAGES):
-        found.append(
-            Error(
-                f"{SETTING}['SHIP_TO'] is {alias!r}, which STORAGES does not have.",
-                hint=f"It has {', '.join(sorted(settings.STORAGES))}. Leave SHIP_TO out to ship nothing.",
-                id="training_archive.E005",
+    for storage, folder in (("SHIP_TO", "SHIP_PREFIX"), ("COLD_STORAGE", "COLD_PREFIX")):
+        alias, prefix = raw.get(storage, ""), raw.get(folder, "")
+        if alias != "" and (not isinstance(alias, str) or alias not in settings.STORAGES):
+            found.append(
+                Error(
+                    f"{SETTING}[{storage!r}] is {alias!r}, which STORAGES does not have.",
+                    hint=f"It has {', '.join(sorted(settings.STORAGES))}. Leave {storage} out to have none.",
+                    id="training_archive.E005",
+                )
             )
-        )
-    if not isinstance(prefix, str) or prefix.startswith("/") or {"..", "."} & set(prefix.split("/")):
-        found.append(
-            Error(
-                f"{SETTING}['SHIP_PREFIX'] is {prefix!r}.",
-                hint="It is a folder in the storage, such as 'team/archive': without a '/' before it, or a '..' in it.",
-                id="training_archive.E006",
+        if not isinstance(prefix, str) or prefix.startswith("/") or {"..", "."} & set(prefix.split("/")):
+            found.append(
+                Error(
+                    f"{SETTING}[{folder!r}] is {prefix!r}.",
+                    hint="It is a folder in the storage, such as 'team/archive': without a '/' before it, or a '..' "
+                    "in it.",
+                    id="training_archive.E006",
+                )
             )
-        )
     return found
 
 

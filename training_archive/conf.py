@@ -15,16 +15,19 @@ ZIP_NAME: Final = "llm_training_dataset.zip"
 SEALED_FOLDER: Final = "sealed"  # beside the live database
 DEFAULT_COMPRESSLEVEL: Final = 9
 
-# What the freshness check allows, and how far a ZIP may grow.
+# What the freshness check allows, how far a ZIP may grow, and when chunks go to cold storage.
 DEFAULT_LIMITS: Final[Mapping[str, float]] = {
     "MAX_AGE_HOURS": 26,  # a day, and time for a long run
     "MAX_INBOX_MINUTES": 15,  # drains run each minute
     "MAX_INBOX_BYTES": 2**30,
     "ROLL_BYTES": 2**31,  # each append copies the ZIP
     "ROLL_DAYS": 366,
+    "COLD_AFTER_DAYS": 183,  # half a year
 }
 
-KEYS = frozenset({"ZIP_PATH", "COMPRESSLEVEL", "SHIP_TO", "SHIP_PREFIX", *DEFAULT_LIMITS})
+KEYS = frozenset(
+    {"ZIP_PATH", "COMPRESSLEVEL", "SHIP_TO", "SHIP_PREFIX", "COLD_STORAGE", "COLD_PREFIX", *DEFAULT_LIMITS}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,9 @@ class ArchiveSettings:
     roll_age: timedelta  # so is one whose first chunk is older
     ship_to: str  # alias in STORAGES of the storage that gets a copy; "": none
     ship_prefix: str  # of the names there: a folder in it
+    cold_storage: str  # alias in STORAGES of the storage that old chunks move to; "": they stay
+    cold_prefix: str  # as ship_prefix
+    cold_after: timedelta  # the age at which the monthly run moves them
 
 
 def archive_settings() -> ArchiveSettings:
@@ -56,4 +62,7 @@ def archive_settings() -> ArchiveSettings:
         roll_age=timedelta(days=limits["ROLL_DAYS"]),
         ship_to=raw.get("SHIP_TO", ""),
         ship_prefix=raw.get("SHIP_PREFIX", ""),
+        cold_storage=raw.get("COLD_STORAGE", ""),
+        cold_prefix=raw.get("COLD_PREFIX", ""),
+        cold_after=timedelta(days=limits["COLD_AFTER_DAYS"]),
     )

@@ -56,6 +56,18 @@ def _pattern(zip_path: Path) -> re.Pattern[str]:
     return re.compile(rf"{stem}-(\d{{8}})(?:-(\d{{1,9}}))?{suffix}", re.ASCII)
 
 
+def free_dated_name(zip_path: Path, moment: datetime) -> Path:
+    """A name of the moment's day, in UTC, behind those that the day has: for a ZIP that comes back."""
+    day = f"{moment.astimezone(UTC):%Y%m%d}"
+    number = max((dated.number for dated in _dated(zip_path) if dated.day == day), default=0) + 1
+    return _dated_path(zip_path, day, number)
+
+
+def _dated_path(zip_path: Path, day: str, number: int) -> Path:
+    ending = f"-{number}" if number > 1 else ""
+    return zip_path.with_name(f"{zip_path.stem}-{day}{ending}{zip_path.suffix}")
+
+
 def roll_over(zip_path: Path, now: datetime) -> Path:
     """Give the active ZIP the name of the day, in UTC; the next append begins a new one. The new name.
 
@@ -65,8 +77,7 @@ def roll_over(zip_path: Path, now: datetime) -> Path:
     before = _dated(zip_path)
     day = max([today, *(dated.day for dated in before)])
     number = max((dated.number for dated in before if dated.day == day), default=0) + 1
-    ending = f"-{number}" if number > 1 else ""
-    dated = zip_path.with_name(f"{zip_path.stem}-{day}{ending}{zip_path.suffix}")
+    dated = _dated_path(zip_path, day, number)
     zip_path.rename(dated)
     fsync_directory(zip_path.parent)
     return dated

@@ -121,6 +121,34 @@ def blobs_of_chunks(zip_path: Path, names: Collection[str], scratch: Path, progr
     return found
 
 
+@dataclass(slots=True)
+class Rewritten:
+    """Chunks without some examples, and how these are to take their places in the ZIP."""
+
+    lost: dict[str, int] = field(default_factory=dict)  # chunk -> examples
+    replace: dict[str, NewChunk | None] = field(default_factory=dict)  # None: nothing is left of it
+    emptied: list[Sidecar] = field(default_factory=list)
+
+
+def chunks_without(
+    path: Path, ids: Collection[str], chunks: Collection[str], *, scratch: Path, progress: Progress
+) -> Rewritten:
+    """Write the named chunks of the ZIP anew into the scratch folder, without the examples."""
+    found = Rewritten()
+    with open_zip(path) as archive:
+        for member in list_chunks(archive):
+            if member.name not in chunks:
+                continue
+            sidecar = read_sidecar(archive, member)
+            source = extract_checked(archive, member, sidecar, scratch, progress)
+            rewritten = _without(source, sidecar, ids, scratch)
+            source.unlink()
+            found.lost[member.name] = sidecar.rows - rewritten.sidecar.rows
+            found.replace[member.name] = rewritten if rewritten.sidecar.rows else None
+            found.emptied += [] if rewritten.sidecar.rows else [rewritten.sidecar]
+    return found
+
+
 def rewrite_without(
     path: Path,
     ids: Collection[str],
@@ -135,24 +163,11 @@ def rewrite_without(
 
     A chunk of which nothing is left is dropped. All in one replacement of the ZIP, or not at all.
     """
-    lost: dict[str, int] = {}
-    replace: dict[str, NewChunk | None] = {}
-    emptied: list[Sidecar] = []
-    with open_zip(path) as archive:
-        for member in list_chunks(archive):
-            if member.name not in chunks:
-                continue
-            sidecar = read_sidecar(archive, member)
-            source = extract_checked(archive, member, sidecar, scratch, progress)
-            rewritten = _without(source, sidecar, ids, scratch)
-            source.unlink()
-            lost[member.name] = sidecar.rows - rewritten.sidecar.rows
-            replace[member.name] = rewritten if rewritten.sidecar.rows else None
-            emptied += [] if rewritten.sidecar.rows else [rewritten.sidecar]
-    if lost:
-        with removing(zip_path, path, emptied):
-            rewrite_zip(path, replace, compresslevel=compresslevel, progress=progress)
-    return lost
+    found = chunks_without(path, ids, chunks, scratch=scratch, progress=progress)
+    if found.lost:
+        with removing(zip_path, path, found.emptied):
+            rewrite_zip(path, found.replace, compresslevel=compresslevel, progress=progress)
+    return found.lost
 
 
 def _without(source: Path, old: Sidecar, ids: Collection[str], scratch: Path) -> NewChunk:

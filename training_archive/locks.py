@@ -25,17 +25,35 @@ def only_run(folder: Path, zip_path: Path) -> Iterator[None]:
             f"{zip_path.parent} cannot hold an archive: {error.strerror}. Nothing was changed."
         ) from error
     with ExitStack() as stack:
-        for path in (folder / ".lock", zip_path.with_name(f".{zip_path.name}.lock")):
-            try:
-                stack.enter_context(FileLock(path, timeout=0))
-            except Timeout as error:
-                raise ArchiveBusy(
-                    f"Another run that changes or indexes the archive is at work ({path} is held). Nothing was "
-                    "changed, and what is captured is safe where it is. Run this again when that has finished."
-                ) from error
+        for path in (folder / ".lock", _lock_of(zip_path)):
+            _hold(path, stack)
         remove_unfinished(zip_path)
         _remove_stray_notes(folder)
         yield
+
+
+@contextmanager
+def only_run_into(zip_path: Path) -> Iterator[None]:
+    """As only_run, for an archive to which no live database belongs, such as a copy."""
+    zip_path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        _hold(_lock_of(zip_path), stack)
+        remove_unfinished(zip_path)
+        yield
+
+
+def _lock_of(zip_path: Path) -> Path:
+    return zip_path.with_name(f".{zip_path.name}.lock")
+
+
+def _hold(path: Path, stack: ExitStack) -> None:
+    try:
+        stack.enter_context(FileLock(path, timeout=0))
+    except Timeout as error:
+        raise ArchiveBusy(
+            f"Another run that changes or indexes the archive is at work ({path} is held). Nothing was changed, and "
+            "what is captured is safe where it is. Run this again when that has finished."
+        ) from error
 
 
 def _remove_stray_notes(folder: Path) -> None:

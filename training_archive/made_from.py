@@ -1,4 +1,7 @@
-"""What was made from examples: asked by whoever erases them, answered by every app that makes something."""
+"""What was made from examples: asked by whoever erases them, answered by every app that makes something.
+
+An app registers its answer in its module `lineage`, see app_lineage.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +13,7 @@ import duckdb
 
 from capture_app.conf import capture_settings
 from capture_app.duckdb_files import scalar
+from training_archive.app_lineage import load_lineage
 from training_archive.models import DatasetExport
 from training_archive.reader import reading_session
 
@@ -44,7 +48,10 @@ def register_made_from(answer: Answer) -> Answer:
 
 def made_from(ids: Sequence[str]) -> list[MadeFrom]:
     """Everything that any installed app has made from some of the examples; UNTOLD stands for one that fails to say."""
-    return [found for answer in _answers for found in _answered(answer, ids)] if ids else []
+    if not ids:
+        return []
+    load_lineage()
+    return [found for answer in _answers for found in _answered(answer, ids)]
 
 
 def _answered(answer: Answer, ids: Sequence[str]) -> list[MadeFrom]:

@@ -9,7 +9,7 @@ for example in iter_examples(task="productpage_extractor", columns=["prompt_text
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,13 +107,22 @@ def reading_session(data_dir: Path | None = None) -> Iterator[tuple[DuckDBPyConn
 
 
 def attached_chunks(
-    connection: DuckDBPyConnection, zip_path: Path | None, scratch: Path, progress: Progress
+    connection: DuckDBPyConnection,
+    zip_path: Path | None,
+    scratch: Path,
+    progress: Progress,
+    *,
+    is_wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[Sidecar]:
-    """Extract one chunk after the other and attach it as CHUNK; each is detached and deleted before the next."""
+    """Extract one chunk after the other and attach it as CHUNK; each is detached and deleted before the next.
+
+    Chunks whose names are not wanted are passed over, and cost nothing.
+    """
     with open_archive(zip_path or archive_settings().zip_path) as archives:
         for archive in archives:
             for member in list_all_chunks(archive):
-                yield from _attached(connection, archive, member, scratch, progress)
+                if is_wanted(member.name):
+                    yield from _attached(connection, archive, member, scratch, progress)
 
 
 def _attached(

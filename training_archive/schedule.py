@@ -28,4 +28,8 @@ BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "check-budgets": {"task": "capture_app.check_budgets", "schedule": 600.0, "options": {"expires": 600}},
     "mind-routes": {"task": "capture_app.mind_routes", "schedule": 60.0, "options": {"expires": 60}},
     "check-freshness": {"task": "training_archive.check_freshness", "schedule": 600.0, "options": {"expires": 600}},
+    "move-to-cold-storage": {  # on the 1st, after the archive run; without COLD_STORAGE it does nothing
+        "task": "training_archive.move_to_cold_storage",
+        "schedule": ChicagoCrontab(day_of_month=1, hour=6, minute=30),
+    },
 }

@@ -6,6 +6,8 @@ from celery import shared_task
 
 from capture_app.exceptions import JobBusy
 from training_archive import freshness, services
+from training_archive.cold import moving
+from training_archive.conf import archive_settings
 from training_archive.exceptions import ArchiveBusy
 from training_archive.runs import SCHEDULE, RunNotWaiting
 from training_archive.shipping import service as shipping
@@ -43,3 +45,15 @@ def check_freshness() -> None:
 def ship_archive() -> None:
     """For who ships oftener than the archive runs."""
     shipping.ship_after_run()
+
+
+@shared_task(name="training_archive.move_to_cold_storage")
+def move_to_cold_storage() -> None:
+    """For beat. Without COLD_STORAGE everything stays."""
+    conf = archive_settings()
+    if not conf.cold_storage:
+        return
+    try:
+        moving.move_to_cold_storage(older_than=conf.cold_after)
+    except (ArchiveBusy, JobBusy) as busy:
+        logger.info("%s", busy)

@@ -68,7 +68,7 @@ def rewrite_zip(
         with zipfile.ZipFile(zip_path) as old, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as new:
             new.comment = old.comment
             kept = {info.filename for info in _without(old, replace)}
-            copier = _MemberCopier(old, new, progress)
+            copier = MemberCopier(old, new, progress)
             for info in old.infolist():
                 chunk = replace.get(info.filename.removesuffix(CHUNK_SUFFIX))
                 if info.filename in kept:
@@ -188,7 +188,7 @@ def put_compressed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: IO[b
     _enter(archive, info, target)
 
 
-class _MemberCopier:
+class MemberCopier:
     """Brings members from one ZIP into another as they are, compressed, with their headers."""
 
     def __init__(self, old: zipfile.ZipFile, new: zipfile.ZipFile, progress: Progress) -> None:

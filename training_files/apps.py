@@ -24,7 +24,7 @@ class TrainingFilesConfig(AppConfig):
                 "'gleaner[training-files]'."
             )
         from capture_app.api_tokens import register_scope  # the models must be loaded first
-        from training_files import checks, lineage  # noqa: F401  (importing registers them)
+        from training_files import checks  # noqa: F401  (importing registers them)
         from training_files.api.callers import SCOPES
 
         for scope, about in SCOPES.items():

@@ -10,6 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, InvalidStorageError, Storage, storages
 
+from capture_app.checks import TAG
 from capture_app.conf import capture_settings
 from capture_app.exceptions import CaptureConfigurationError
 from training_files.conf import DEFAULTS, FOLDER, SETTING
@@ -51,7 +52,7 @@ _RIGHT: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
 }
 
 
-@register()
+@register(TAG)
 def check_training_files_settings(**kwargs: Any) -> list[CheckMessage]:
     """All that is wrong at once, ids training_files.E001 to E003."""
     raw = getattr(settings, SETTING, {})
@@ -78,7 +79,7 @@ def check_training_files_settings(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register(TAG)
 def check_nothing_is_public(**kwargs: Any) -> list[CheckMessage]:
     """Ids training_files.W001: a web server gives the files to everybody, and W002: a bucket does."""
     raw = getattr(settings, SETTING, {})

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from django.core.exceptions import ImproperlyConfigured
@@ -13,14 +13,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBars
 
+from capture_app.checks import TAG
 from capture_app.exceptions import CaptureError
 from capture_app.models import Job
 from capture_app.progress import Progress
 from capture_app.wording import counted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as ProgressBars
 
 BUSY = 75  # sysexits' EX_TEMPFAIL: try again later
 INTERRUPTED = 130  # what shells return for Ctrl-C
@@ -31,6 +32,7 @@ class ServiceCommand(BaseCommand):
 
     errors: ClassVar[tuple[type[Exception], ...]] = (CaptureError,)
     tables_of: ClassVar[tuple[str, ...]] = ("capture_app",)  # the apps without whose tables it does not begin
+    requires_system_checks = (TAG,)  # of settings; pages, models and templates are a deployment's to check
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -119,19 +121,22 @@ def _jsonable(value: object) -> Any:
 @contextmanager
 def progress_on_stderr() -> Iterator[Progress]:
     """Bars on a terminal; elsewhere a line when a stage begins."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _PlainLines()
         return
+    from rich.console import Console  # for a terminal only: cron and Celery need not wait for it
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBars
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with ProgressBars(*columns, console=console, transient=True) as bars:
+    with ProgressBars(*columns, console=Console(file=sys.stderr), transient=True) as bars:
         yield _Bars(bars)
 
 
 class _Bars:
     """One bar per stage."""
 
-    def __init__(self, bars: ProgressBars) -> None:
+    def __init__(self, bars: "ProgressBars") -> None:
         self._bars = bars
         self._tasks: dict[str, Any] = {}
 

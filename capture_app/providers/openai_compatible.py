@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import openai
-
 from capture_app.openai_api.chat import body_for, completion_from, delta_from
 from capture_app.openai_api.facts import http_facts
 from capture_app.providers.base import Completion, CompletionRequest, Provider, StreamDelta
@@ -18,6 +16,8 @@ class OpenAICompatibleProvider(Provider):
     """
 
     def __init__(self, **options: Any) -> None:
+        import openai  # half a second: for whoever calls, and not for every command that checks the settings
+
         self._client = openai.OpenAI(**options)
         self._async_clients = PerLoop(lambda: openai.AsyncOpenAI(**options), openai.AsyncOpenAI.close)
 

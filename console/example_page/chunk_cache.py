@@ -23,6 +23,7 @@ from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from console.conf import console_settings
 from training_archive.chunks import CHUNK_SUFFIX
+from training_archive.cold.ledger import InColdStorage, Ledger
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
@@ -147,11 +148,21 @@ def _extract(record: ArchivedChunk, scratch: Path) -> tuple[Path, str]:
                     return extract_checked(archive, member, sidecar, scratch), sidecar.sha256
         except ArchiveDamaged as error:  # it may be in another ZIP
             damaged = damaged or error
+    _refuse_cold(record, zip_path)
     raise damaged or ArchiveError(
         f"{record.name} is in none of the archive's ZIPs; it was last seen in {record.zip_name}. If a disk is not "
         "mounted, mount it. `manage.py verify_archive` says what else is missing, and `manage.py "
         "rebuild_example_index` takes note of what is gone for good."
     )
+
+
+def _refuse_cold(record: ArchivedChunk, zip_path: Path) -> None:
+    part = Ledger.read(zip_path).part_of(record.name)
+    if part:
+        raise InColdStorage(
+            f"{record.name} was moved to cold storage at {part.moved_at:%Y-%m-%d %H:%M} UTC: it is in {part.name} in "
+            f"the storage {part.place.storage!r}. `manage.py fetch_archive --from-cold` brings it back."
+        )
 
 
 def _keep(path: Path, sha256: str, used: float) -> Path:

@@ -22,6 +22,7 @@ from capture_app.live_database import ALIAS, lock_live_database
 from capture_app.models import ExampleIndex, ForgottenExample
 from console.example_page.chunk_cache import read_chunk
 from training_archive.chunks import MEMORY_MB, attach_chunk
+from training_archive.cold.ledger import InColdStorage
 from training_archive.exceptions import ArchiveBusy, ArchiveDamaged, ArchiveError
 from training_archive.models import ArchivedChunk, ArchivedGeneration
 from training_archive.sealed import sealed_files
@@ -164,6 +165,8 @@ def _find_in_chunk(example_id: str, place: Place, chunk: ArchivedChunk) -> Found
         example = read_chunk(chunk, lambda path: _read_file(path, example_id))
     except ArchiveBusy as error:
         return Found(place=place, trouble=Trouble(title="The chunk is being unpacked", text=str(error)))
+    except InColdStorage as error:
+        return Found(place=place, trouble=Trouble(title="Its chunk is in cold storage", text=str(error)))
     except (ArchiveError, OSError, duckdb.Error) as error:
         is_damaged = isinstance(error, ArchiveDamaged | duckdb.Error)
         title = "Its chunk is damaged" if is_damaged else "Its chunk cannot be read now"

@@ -2,7 +2,8 @@
 
 from continuous_training.models.evaluations import Evaluation, EvaluationItem, HeldOutExample
 from continuous_training.models.exports import ExportedExample, FinetuneExport
-from continuous_training.models.memories import Memory
+from continuous_training.models.housekeeping import ModelRemoval
+from continuous_training.models.memories import Memory, Repetition
 from continuous_training.models.promotions import Promotion
 from continuous_training.models.runs import TrainedModel, TrainingRun
 
@@ -13,7 +14,9 @@ __all__ = [
     "FinetuneExport",
     "HeldOutExample",
     "Memory",
+    "ModelRemoval",
     "Promotion",
+    "Repetition",
     "TrainedModel",
     "TrainingRun",
 ]

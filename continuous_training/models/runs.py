@@ -20,10 +20,12 @@ class TrainingRun(models.Model):
     trainer = models.TextField()  # a key of CONTINUOUS_TRAINING["TRAINERS"]
     base_model = models.TextField()
     state = models.TextField(choices=State, default=State.QUEUED, db_index=True)
-    data = models.JSONField(default=dict)  # files with their SHA-256, pairs, the exports they came of
+    device = models.TextField(blank=True)  # of its trainer
+    data = models.JSONField(default=dict)  # see training.data.Staged.facts: files with their SHA-256, pairs
     options = models.JSONField(default=dict)  # of the trainer
     job = models.JSONField(default=dict)  # what the trainer needs to go on: remote ids, checkpoint
     progress = models.JSONField(default=dict)  # step, steps, loss
+    trained = models.JSONField(default=dict)  # what the trainer returned, before it is written down as a model
     metrics = models.JSONField(default=dict)  # what came of it: losses, seconds, tokens
     cost_usd = models.FloatField(null=True)
     requested_by = models.TextField()
@@ -31,12 +33,16 @@ class TrainingRun(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)  # of the worker that has it
-    worker = models.TextField(blank=True)
+    worker = models.TextField(blank=True)  # "": nobody has it
+    next_at = models.DateTimeField(null=True)  # there is nothing to do before
+    failures = models.IntegerField(default=0)  # in a row, that were no verdict on the run: it was tried again
     cancel_requested_at = models.DateTimeField(null=True)
-    problem = models.TextField(blank=True)  # why it failed
+    cancel_requested_by = models.TextField(blank=True)
+    problem = models.TextField(blank=True)  # why it failed, or waits
 
     class Meta:
         ordering = ["-requested_at"]
+        indexes = [models.Index(fields=["state", "device", "requested_at"], name="run_queue")]
 
     def __str__(self) -> str:
         return self.id

@@ -6,15 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.site import Site, migrated_database, serve_site, work
+from tests.browser.site import Site, serve_site, work
 from tests.browser.watching import DESK, Watch, chromium, log_in
 from tests.conftest import find_program
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite database, to be copied."""
-    return migrated_database(tmp_path_factory.mktemp("migrated"))
 
 
 @pytest.fixture(scope="module")  # not longer: while Playwright runs, Django takes this thread for an event loop's
@@ -26,9 +20,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(browser: Browser, database: Path, tmp_path: Path) -> Iterator[Site]:
+def site(browser: Browser, migrated: Path, tmp_path: Path) -> Iterator[Site]:
     """The site, with nobody and nothing in it. It asks for the browser first: without one, nothing need be served."""
-    with serve_site(tmp_path, database) as served:
+    with serve_site(tmp_path, migrated) as served:
         yield served
 
 

@@ -16,10 +16,11 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.pages import PAGES, fill
-from tests.browser.site import Site, migrated_database, serve_site
+from tests.browser.site import Site, serve_site
 from tests.browser.watching import DESK, LOOKS, chromium, log_in
 from tests.conftest import find_program
 from tests.integration.conftest import ROOT
+from tests.migrating import migrated_database
 
 FOLDER: Final = ROOT / "docs" / "pictures" / "console"
 MOST_BYTES: Final = 150_000

@@ -77,13 +77,6 @@ class Site:
         return done.stdout
 
 
-def migrated_database(folder: Path) -> Path:
-    """An SQLite file with all tables and no rows, to be copied for each site."""
-    done = project_in(folder).manage("migrate", "--verbosity=0")
-    assert done.returncode == 0, done.stderr
-    return folder / DATABASE
-
-
 @contextmanager
 def serve_site(folder: Path, database: Path) -> Iterator[Site]:
     """Serve a copy of `database` and an empty data directory, both in `folder`."""

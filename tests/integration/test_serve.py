@@ -17,7 +17,12 @@ from urllib.error import HTTPError, URLError
 from tests.integration.conftest import ROOT, Project
 from tests.integration.servers import PATIENCE, free_port, wait_until
 
-PROGRAMS = {"web": "gunicorn", "worker": "project_settings worker", "beat": "project_settings beat"}
+PROGRAMS = {
+    "web": "gunicorn",
+    "worker": "project_settings worker --without",
+    "trainer": "project_settings worker --queues training",
+    "beat": "project_settings beat",
+}
 
 # As the form in the admin does it.
 CHANGE_THE_INTERVAL = """
@@ -187,7 +192,7 @@ def check_log(log: Path) -> None:
     errors = [line for line in lines if line["level"] in ("error", "critical")]
     # A killed gunicorn's children hold the port for a moment longer; the new one says so and tries again.
     assert [line for line in errors if line["logger"] != "gunicorn.error"] == []
-    assert "  Ctrl-C ends web server, worker and beat.\n" in log.read_text()  # nobody wrote over it
+    assert "  Ctrl-C ends web server, workers and beat.\n" in log.read_text()  # nobody wrote over it
     events = "\n".join(line["event"] for line in lines)
     assert "Listening at" in events
     assert re.search(r"Task capture_app\.drain_captures\[.*succeeded", events)

@@ -112,7 +112,7 @@ def _blocks(workspace: Workspace, are_pairs: bool) -> Iterator[Iterator[tuple[in
         f"JOIN {ALIAS}.splits AS s USING (unit) JOIN {ALIAS}.examples AS e ON e.rowid = i.row "
         f"{f'JOIN {ALIAS}.examples AS r ON r.rowid = i.rejected' if are_pairs else ''} ORDER BY i.n"
     )
-    make = _pair if are_pairs else _example
+    make = _pair if are_pairs else example_of
     last = scalar(workspace.connection, f"SELECT coalesce(max(block), -1) FROM {ALIAS}.items")
     for block in range(last + 1):
         yield ((row[0], row[1], make(row[2:])) for row in workspace.rows(query, [block]))
@@ -120,10 +120,11 @@ def _blocks(workspace: Workspace, are_pairs: bool) -> Iterator[Iterator[tuple[in
 
 def _pair(row: Sequence[Any]) -> Pair:
     width = len(_NAMES)
-    return Pair(chosen=_example(row[:width]), rejected=without_correction(_example(row[width:])))
+    return Pair(chosen=example_of(row[:width]), rejected=without_correction(example_of(row[width:])))
 
 
-def _example(row: Sequence[Any]) -> Example:
+def example_of(row: Sequence[Any]) -> Example:
+    """The example whose columns these are, in their order; JSON as dicts, `created_at` aware."""
     values = list(row)
     for place in _JSON_PLACES:
         values[place] = _json_object(values[place])

@@ -40,6 +40,7 @@ from capture_app.withheld import cipher
 from capture_app.wording import counted
 from training_archive.blob_sweep import mark_blobs, sweep_marked_blobs
 from training_archive.chunks import CHUNK_SUFFIX, chunk_name
+from training_archive.cold.forgetting import ColdFindings, ColdStorageUnreached, erase_in_cold, search_cold
 from training_archive.conf import archive_settings
 from training_archive.copies import erase_copies, places, said_again
 from training_archive.dated_names import archive_zips
@@ -93,6 +94,13 @@ class _Findings:
     chunks: Counter[str] = field(default_factory=Counter)  # chunk -> examples
     zips_searched: int = 0
     chunks_searched: int = 0
+    cold: ColdFindings = field(default_factory=ColdFindings)
+
+    @property
+    def searched(self) -> dict[str, int]:
+        """For the receipt."""
+        found = {"zips": self.zips_searched, "chunks": self.chunks_searched + self.cold.chunks_searched}
+        return {**found, "parts in cold storage": self.cold.parts_searched} if self.cold.parts_searched else found
 
     def add(self, found: Found, chunk: str | None = None) -> None:
         self.ids.update(found.ids)
@@ -120,15 +128,16 @@ def forget(
 ) -> ForgetReport:
     """Erase the examples of a user or a conversation, or those with the ids, everywhere that Gleaner keeps them.
 
-    That is: inbox, live database, sealed files, every chunk of every ZIP, quarantine, index, what people said of them,
-    blobs that nobody else refers to, copies that other apps keep, and those that were shipped; and other examples that
-    say the same again, see `copies`. `by` says who asked. With no user, conversation or id, only what a killed run left
-    is finished. A user is found under the pseudonym, too. Calls made after this run began are not reached (the run that
-    finishes what a killed one left searches anew), nor is what another host still keeps for itself (run
-    `forward_captures` there first). With `dry_run` it only counts.
+    That is: inbox, live database, sealed files, every chunk of every ZIP, here and in cold storage, quarantine, index,
+    what people said of them, blobs that nobody else refers to, copies that other apps keep, and those that were
+    shipped; and other examples that say the same again, see `copies`. `by` says who asked. With no user, conversation
+    or id, only what a killed run left is finished. A user is found under the pseudonym, too. Calls made after this run
+    began are not reached (the run that finishes what a killed one left searches anew), nor is what another host still
+    keeps for itself (run `forward_captures` there first). With `dry_run` it only counts.
 
     Raises ValueError for more than one kind of selector, ArchiveBusy while another run works, ArchiveError and others
-    when something cannot be changed: the request is pending then, and running this again goes on.
+    when something cannot be changed: the request is pending then, and running this again goes on. ColdStorageUnreached
+    says that only what is in cold storage is still to be erased.
     """
     selection = _selection(user, conversation, ids)
     _refuse_no_archive(zip_path)
@@ -137,13 +146,34 @@ def forget(
         drain_captures(progress=progress)
         _refuse_incomplete(zip_path)
         if dry_run:
-            found = _search_all(selection, zip_path, progress)[1].ids if selection else set()
-            return ForgetReport(receipts=[], paths=[], found=len(found))
+            return ForgetReport(receipts=[], paths=[], found=_count_found(selection, zip_path, progress))
         own = [_request(selection, by)] if selection else []
         left = _pending().exclude(pk__in=[erasure.pk for erasure in own])
         requests = [*left, *own]
-        receipts = [_finish(erasure, zip_path, progress) for erasure in requests]
+        receipts = _finish_all(requests, zip_path, progress)
     return ForgetReport(receipts=receipts, paths=[Path(erasure.receipt) for erasure in requests])
+
+
+def _count_found(selection: Selection | None, zip_path: Path, progress: Progress) -> int:
+    if selection is None:
+        return 0
+    findings = _search_all(selection, zip_path, progress)[1]
+    if findings.cold.problem:
+        raise ColdStorageUnreached(f"Cold storage could not be searched: {findings.cold.problem} Nothing was changed.")
+    return len(findings.ids)
+
+
+def _finish_all(requests: Sequence[Erasure], zip_path: Path, progress: Progress) -> list[Receipt]:
+    """A request that waits for cold storage keeps no other one waiting; it is told at the end."""
+    receipts, unreached = [], None
+    for erasure in requests:
+        try:
+            receipts.append(_finish(erasure, zip_path, progress))
+        except ColdStorageUnreached as error:
+            unreached = error
+    if unreached:
+        raise unreached
+    return receipts
 
 
 def _refuse_no_archive(zip_path: Path | None) -> None:
@@ -230,6 +260,7 @@ def _finish(erasure: Erasure, zip_path: Path, progress: Progress) -> Receipt:
     _count(erasure, "blobs", sweep_marked_blobs(zip_path, progress))
     erasure.save(update_fields=["progress"])
     shipped_to = _ship(zip_path, progress)
+    erase_in_cold(zip_path, findings.cold, ids, progress)
     return _close(erasure, ids, findings, shipped_to)
 
 
@@ -266,6 +297,13 @@ def _search(selection: Selection, zip_path: Path, progress: Progress) -> _Findin
             findings.add(_find_in_file(sealed, selection, scratch))
         for path in archive_zips(zip_path):
             _search_zip(path, selection, findings, scratch, progress)
+
+        def look(chunk: Path, name: str) -> bool:
+            found = _find_in_file(chunk, selection, scratch)
+            findings.add(found, name)
+            return bool(found.ids)
+
+        findings.cold = search_cold(zip_path, look, scratch, progress)
     return findings
 
 
@@ -399,7 +437,7 @@ def _close(erasure: Erasure, ids: Sequence[str], findings: _Findings, shipped_to
         requested_by=erasure.requested_by,
         requested_at=erasure.requested_at.isoformat(),
         finished_at=erasure.finished_at.isoformat(),
-        searched={"zips": findings.zips_searched, "chunks": findings.chunks_searched},
+        searched=findings.searched,
         examples=erasure.examples,
         removed={place: progress.get(place, 0) for place in (_WAITING, *_ELSEWHERE, *places())},
         chunks=progress.get(_CHUNKS, {}),

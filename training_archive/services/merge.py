@@ -14,6 +14,7 @@ from capture_app.files import scratch_directory
 from capture_app.progress import Progress, silent
 from training_archive.archive_set import read_sidecars
 from training_archive.chunks import CHUNK_SUFFIX, Sidecar, check_chunk, is_chunk_name, merged_name
+from training_archive.cold.settling import settled_ledger
 from training_archive.compaction import merge
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
@@ -67,6 +68,7 @@ def merge_chunks(*, zip_path: Path | None = None, this_month: bool = False, prog
             raise ArchiveError(f"There is no archive at {zip_path}. Nothing was changed; check --zip-path.")
         for path in paths:
             read_sidecars(path)  # one that is unreadable is told before any of them is changed
+        settled_ledger(zip_path)  # what a killed move to cold storage left is known by the names that are merged
         before = _size(paths)
         merged: list[Merged] = []
         try:

@@ -11,6 +11,7 @@ from capture_app.jobs import describe
 from capture_app.models import Job
 from capture_app.services import CaptureStatus, capture_status
 from training_archive.archive_set import read_sidecars
+from training_archive.cold.ledger import ColdPart, cold_parts
 from training_archive.conf import archive_settings
 from training_archive.dated_names import archive_zips
 from training_archive.exceptions import ArchiveError
@@ -40,6 +41,7 @@ class ArchiveStatus:
     sealed_files: int
     zip_path: Path  # the active one; there may be none yet
     zips: list[ZipStatus]  # oldest first; those that can be read
+    cold: list[ColdPart]  # in cold storage, oldest first
     pending_erasures: int
     leaving_chunks: int  # a run that removes them is at work, or was killed
     problem: str  # why figures of a ZIP or of the jobs are missing; "" when they are not
@@ -73,6 +75,7 @@ def archive_status(*, zip_path: Path | None = None) -> ArchiveStatus:
     """Count what is where. Takes the live database's lock for the moment of a count."""
     zip_path = (zip_path or archive_settings().zip_path).resolve()
     zips, problems = _zips(zip_path)
+    cold, cold_problem = _cold(zip_path)
     jobs, pending, job_problem = _recorded()
     return ArchiveStatus(
         capture=capture_status(),
@@ -80,9 +83,10 @@ def archive_status(*, zip_path: Path | None = None) -> ArchiveStatus:
         sealed_files=len(sealed_files()),
         zip_path=zip_path,
         zips=zips,
+        cold=cold,
         pending_erasures=pending,
         leaving_chunks=len(leaving_chunks(zip_path)),
-        problem=" ".join([*problems, *filter(None, [job_problem])]),
+        problem=" ".join([*problems, *filter(None, [cold_problem, job_problem])]),
     )
 
 
@@ -96,6 +100,14 @@ def _zips(zip_path: Path) -> tuple[list[ZipStatus], list[str]]:
         except ArchiveError as error:
             problems.append(str(error))
     return found, problems
+
+
+def _cold(zip_path: Path) -> tuple[list[ColdPart], str]:
+    """As _zips, for what this host knows of cold storage."""
+    try:
+        return cold_parts(zip_path), ""
+    except ArchiveError as error:
+        return [], str(error)
 
 
 def _zip_status(path: Path) -> ZipStatus:

@@ -13,12 +13,12 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path as FilePath
-from typing import Any, BinaryIO, Final
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from training_files.v4.reading import Path, Piece, Repeated, Unreadable, parse, read_pieces
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
 
 MOST_FAULTS: Final = 100  # that are told of one file
 DEEPEST: Final = 40  # that values may nest
@@ -190,7 +190,7 @@ def _line_faults(line: bytes, *, is_first: bool) -> tuple[list[Fault], dict[str,
 # --- Values ----------------------------------------------------------------------------------------------------------
 
 
-def faults_against(validator: Draft202012Validator, value: Any, path: Path = ()) -> list[Fault]:
+def faults_against(validator: "Draft202012Validator", value: Any, path: Path = ()) -> list[Fault]:
     """What cannot be stored; if all can, what the schema does not allow."""
     faults = list(islice(unsound(value, path), MOST_FAULTS))
     if faults:
@@ -204,8 +204,10 @@ def _faults(name: str, value: Any, path: Path = ()) -> list[Fault]:
 
 
 @cache
-def _validator(name: str) -> Draft202012Validator:
+def _validator(name: str) -> "Draft202012Validator":
     """With what our schemas refer to in its place: following references takes longer than all else."""
+    from jsonschema import Draft202012Validator  # only who validates waits for it; the app is loaded by every process
+
     documents = {found["$id"]: found for found in map(schema, _SCHEMAS)}
     return Draft202012Validator(_inlined({"$ref": _URN + name}, documents, ""))
 
@@ -309,7 +311,7 @@ _EXPECTED: Final = {
 }
 
 
-def _problem(error: ValidationError) -> str:
+def _problem(error: "ValidationError") -> str:
     """In words of our own: those of jsonschema repeat the value."""
     wanted: Any = error.validator_value
     found: Any = error.instance

@@ -17,6 +17,8 @@ class TrainingJob:
     base_model: str
     options: Mapping[str, Any]
     saved: Mapping[str, Any]  # what the trainer saved last; empty at first
+    task: str = ""
+    about_data: Mapping[str, Any] = field(default_factory=dict)  # see training.data.Staged.facts: for the model's card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,15 @@ class Trainer(ABC):
     """A backend of CONTINUOUS_TRAINING["TRAINERS"]; its OPTIONS there are its constructor's keyword arguments."""
 
     device: str = ""  # runs whose trainers name the same device wait for each other; "": it needs none
+    base_model: str = ""  # what it starts from unless told; "": CONTINUOUS_TRAINING["DEFAULT_BASE_MODEL"]
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raise TrainingFailed for options of a run that it cannot follow. It is asked before the run is accepted."""
+        return
+
+    def is_committed(self, saved: Mapping[str, Any]) -> bool:
+        """Whether, by what it saved, all that costs is spent or owed: a budget that is spent then stops it no more."""
+        return False
 
     @abstractmethod
     def advance(self, job: TrainingJob, report: Reporter) -> Trained | Waiting:
@@ -63,8 +74,13 @@ class Trainer(ABC):
         use to try again; after any other error it is tried again.
         """
 
-    def cancel(self, job: TrainingJob) -> None:
-        """Stop what runs elsewhere. What runs here stops by `Reporter.is_cancelled`."""
+    def cancel(self, job: TrainingJob) -> Trained | None:
+        """Stop what runs elsewhere. What runs here stops by `Reporter.is_cancelled`.
+
+        The model, where it is too late: that one was paid for. It may be called again, as `advance` may.
+        """
+        return None
 
     def remove(self, model: str, folder: Path | None) -> None:
-        """Delete a model that it made."""
+        """Delete a model that it made. Again, if need be: it may be gone."""
+        return

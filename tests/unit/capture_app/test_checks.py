@@ -228,3 +228,31 @@ def test_e010_says_that_the_stream_has_no_redis(capture: Callable[..., None]) ->
     [error] = found()
 
     assert (error.id, "REDIS_URL" in error.msg) == ("capture_app.E010", True)
+
+
+@pytest.mark.parametrize(
+    "budgets",
+    [
+        {"shop": {"DAY": -1}},
+        {"shop": {"DAY": True}},
+        {"shop": {"DAY": "2"}},
+        {"shop": {"DAY": float("inf")}},
+        {"shop": {"WEEK": 2}},
+        {"shop": {}},
+        {"shop": 2},
+        {"": {"DAY": 2}},
+        {"sh*p": {"DAY": 2}},
+        {7: {"DAY": 2}},
+        [],
+    ],
+)
+def test_e012_wants_amounts_for_days_and_months(capture: Callable[..., None], budgets: Any) -> None:
+    capture(BUDGETS=budgets)
+
+    assert [error.id for error in found()] == ["capture_app.E012"]
+
+
+def test_budgets_that_are_right_pass(capture: Callable[..., None]) -> None:
+    capture(BUDGETS={"shop": {"DAY": 2, "MONTH": 40.5}, "shop_*": {"DAY": 0}, "*": {"MONTH": 500}}, BUDGET_MAIL=False)
+
+    assert found() == []

@@ -16,7 +16,7 @@ def arguments(command: str) -> str:
     return command.partition(" -m ")[2]
 
 
-@pytest.mark.parametrize("program", ["web", "worker", "beat"])
+@pytest.mark.parametrize("program", ["web", "worker", "trainer", "beat"])
 def test_systemd_and_supervisord_run_the_same_commands(program: str) -> None:
     unit, supervised = RawConfigParser(strict=False), RawConfigParser()
     unit.read(UNITS / f"gleaner-{program}.service")
@@ -25,7 +25,7 @@ def test_systemd_and_supervisord_run_the_same_commands(program: str) -> None:
     assert arguments(unit["Service"]["ExecStart"]) == arguments(supervised[f"program:{program}"]["command"])
 
 
-@pytest.mark.parametrize("program", ["web", "worker", "beat"])
+@pytest.mark.parametrize("program", ["web", "worker", "trainer", "beat"])
 def test_every_service_that_is_enabled_starts_and_stops_with_the_target(program: str) -> None:
     unit = (UNITS / f"gleaner-{program}.service").read_text()
 

@@ -65,7 +65,7 @@ def test_the_inbox_is_drained_each_minute(
     assert due_after("drain-captures", last_sent) == due
 
 
-@pytest.mark.parametrize("name", ["drain-captures", "check-freshness"])
+@pytest.mark.parametrize("name", ["drain-captures", "check-budgets", "check-freshness"])
 def test_a_run_that_waited_its_whole_period_is_left_to_the_next_one(name: str) -> None:
     entry = BEAT_SCHEDULE[name]
 

@@ -1,6 +1,6 @@
 """Say what is where, from the inbox to the ZIP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from capture_app.metrics import CaptureCounts
 from capture_app.models import Job
 from capture_app.progress import Progress
 from capture_app.wording import counted
+from training_archive.cold.ledger import ColdPart
 from training_archive.conf import archive_settings
 from training_archive.management.archive_command import ArchiveCommand, age, human_size
 from training_archive.services import ArchiveStatus, archive_status
@@ -56,6 +57,7 @@ class Command(ArchiveCommand):
             "zip_bytes": result.zip_size,
             "chunks": result.chunks,
             "archived_rows": result.rows,
+            "cold_parts": [_part_facts(part) for part in result.cold],
             "pending_erasures": result.pending_erasures,
             "leaving_chunks": result.leaving_chunks,
             "problem": result.problem,
@@ -81,6 +83,7 @@ class Command(ArchiveCommand):
             ("Quarantine", _put_aside(capture.quarantined, "record", "quarantine/")),
             ("Withheld", _put_aside(capture.withheld, "example", "quarantine/withheld/")),
             ("Archive", f"{chunks}, {human_size(result.zip_size)}{zips}"),
+            *_cold(result.cold),
             ("Last chunk", _moment(result.last_chunk_at)),
             ("Last shipped", _moment(result.last_shipped_at) if archive_settings().ship_to else "SHIP_TO is not set"),
             ("ZIP", str(result.zip_path)),
@@ -105,6 +108,19 @@ class Command(ArchiveCommand):
 def _put_aside(count: int, what: str, folder: str) -> str:
     found = counted(count, what)
     return f"{found} in {folder}, each with the reason; then run `manage.py requeue`" if count else found
+
+
+def _part_facts(part: ColdPart) -> dict[str, Any]:
+    place = part.place._asdict()
+    return {**place, "size": part.size, "chunks": len(part.chunks), "rows": part.rows, "moved_at": part.moved_at}
+
+
+def _cold(parts: Sequence[ColdPart]) -> Iterator[tuple[str, str]]:
+    if parts:
+        rows, chunks = sum(part.rows for part in parts), sum(len(part.chunks) for part in parts)
+        storages = ", ".join(sorted({part.place.storage for part in parts}))
+        size = human_size(sum(part.size for part in parts))
+        yield "Cold storage", f"{counted(rows, 'example')} in {counted(chunks, 'chunk')}, {size}, in {storages}"
 
 
 def _unfinished(result: ArchiveStatus) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from capture_app.budgets import require_budget
 from capture_app.client import call_llm
 from capture_app.context import resumed_context
 from capture_app.exceptions import CaptureConfigurationError, CaptureError
@@ -46,7 +47,7 @@ class ConversationGone(TrainingFilesError):
 def ask(conversation_id: str, step: Step) -> dict[str, Any]:
     """The answer, checked: the one that is kept, or the model's. Not within a transaction.
 
-    Raises NoAnswer, UselessAnswer and ConversationGone.
+    Raises NoAnswer, UselessAnswer and ConversationGone, and BudgetSpent before a question that there is no money for.
     """
     messages = step.messages()
     digest = hashlib.sha256(orjson.dumps(messages)).hexdigest()
@@ -58,6 +59,7 @@ def ask(conversation_id: str, step: Step) -> dict[str, Any]:
         return {**answer}
     problem = ""
     for _ in range(ATTEMPTS):
+        require_budget(training_files_settings().enrichment_task, "enrichment")
         response = _call(conversation_id, step, messages)
         found, problem = step.read(response.text)
         _keep(conversation_id, step, digest, found, response.example_id or "")

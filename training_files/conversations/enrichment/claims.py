@@ -56,3 +56,14 @@ def let_fail(conversation_id: str, mark: str, problem: str) -> None:
     held.update(
         enrichment_status=Conversation.Enrichment.FAILED, enrichment_problem=problem, updated_at=datetime.now(UTC)
     )
+
+
+def let_wait(conversation_id: str, mark: str, problem: str) -> None:
+    """It waits as before, and says why. What was answered so far is kept."""
+    held = Conversation.objects.filter(pk=conversation_id, enrichment_status=RUNNING, enricher=mark)
+    held.update(
+        enrichment_status=Conversation.Enrichment.PENDING,
+        enrichment_problem=problem,
+        enricher="",
+        updated_at=datetime.now(UTC),
+    )

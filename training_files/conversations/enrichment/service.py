@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from capture_app.exceptions import BudgetSpent
 from capture_app.progress import Progress, silent
 from training_archive.shipping.exceptions import NotInStorage
 from training_files.conversations.enrichment.asking import ConversationGone, NoAnswer, UselessAnswer, ask
-from training_files.conversations.enrichment.claims import claim, is_held, keep_hold, let_fail, running
+from training_files.conversations.enrichment.claims import claim, is_held, keep_hold, let_fail, let_wait, running
 from training_files.conversations.enrichment.filling import answered_turns, filled, spoken
 from training_files.conversations.enrichment.steps import steps
 from training_files.conversations.store import Arrival, get_conversation, replace_conversation
@@ -66,6 +67,10 @@ def _run(ids: Sequence[str], by: str, report: EnrichmentReport, progress: Progre
             try:
                 _enrich(conversation_id, mark, by, report)
                 failures = 0
+            except BudgetSpent as error:
+                let_wait(conversation_id, mark, str(error))
+                report.stopped = str(error)
+                break
             except NoAnswer as error:
                 _fail(conversation_id, mark, error, report)
                 failures += 1

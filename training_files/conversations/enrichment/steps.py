@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from jsonschema import Draft202012Validator
 
 from capture_app.messages import Message
 from training_files.v4.reading import Unreadable, parse
@@ -73,6 +72,8 @@ class Step:
             return None, f"it is no JSON object: {error}"
         if value is None:
             return None, "it has no JSON object"
+        from jsonschema import Draft202012Validator  # only who enriches waits for it, and not every process
+
         faults = faults_against(Draft202012Validator(self.schema), value)
         if faults:
             return None, "; ".join(map(str, faults[:_TOLD_FAULTS]))

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from capture_app.management.service_command import BUSY
 from capture_app.progress import Progress
 from capture_app.wording import counted
 from training_files.actors import SHELL
@@ -18,7 +19,7 @@ class Command(TrainingFilesCommand):
         "Ask a model for what version 4 says of a conversation: persona, arc, topic, emotions, skills, quality. The "
         "route of the task TRAINING_FILES[ENRICHMENT_TASK] says which model. Each answer is checked and kept, so a "
         "killed run goes on where it was and asks nothing twice; runs side by side share the work. Exit status 1: "
-        "some failed, and the message says why."
+        "some failed, and the message says why; 75: the task's budget is spent, and the rest waits."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,6 +51,8 @@ class Command(TrainingFilesCommand):
             lines = first_of([f"{shown_ids([each])}: {problem}" for each, problem in result.failed.items()])
             ended = "\nThe run ended there; the others wait as before." if result.stopped else ""
             raise CommandError("\n".join([f"{counted(len(result.failed), 'conversation')} failed:", *lines]) + ended)
+        if result.stopped:
+            raise CommandError(f"The run ended there; the others wait as before. {result.stopped}", returncode=BUSY)
 
 
 def _number(text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from capture_app.budgets import note_spend
 from capture_app.context import capture_context
 from capture_app.exceptions import UnexpectedAnswer
 from capture_app.judgments import save_review
@@ -348,3 +349,52 @@ def test_a_worker_enriches_what_it_is_told_or_all_that_waits(asked: LabellingPro
     enrich()
     row = Conversation.objects.get(pk=one)
     assert (row.enrichment_status, row.changed_by, row.added_by) == ("completed", "worker", "shell")
+
+
+# --- Budgets ---------------------------------------------------------------------------------------------------------
+
+
+def spent_budget(**budget: float) -> dict[str, Any]:
+    return {**labelling(), "BUDGETS": {"training_files.*": budget}}
+
+
+def test_when_the_budget_is_spent_the_rest_waits_and_says_why(capture: Callable[..., None]) -> None:
+    first, second = pending("first"), pending("second")
+    capture(**spent_budget(DAY=0))
+
+    report = enriched()
+
+    assert (report.completed, report.failed) == (0, {})
+    assert "is spent" in report.stopped
+    waiting = dict(Conversation.objects.values_list("pk", "enrichment_status"))
+    assert waiting == {first: "pending", second: "pending"}
+    assert "is spent" in Conversation.objects.get(pk=first).enrichment_problem
+
+
+def test_a_budget_that_is_spent_midway_keeps_what_was_answered(capture: Callable[..., None]) -> None:
+    found = pending()
+    capture(**spent_budget(DAY=1))
+    provider = get_provider("labelling")
+    assert isinstance(provider, LabellingProvider)
+
+    class Spending(list[None]):
+        """Every answer is a good one, and the third costs all that there is."""
+
+        def pop(self, *args: Any) -> None:  # type: ignore[override]  # as a list of answers, it is asked for one
+            if len(provider.requests) == 3:
+                note_spend("training_files.enrichment", 1, purpose="a test", key="all of it")
+
+        def __bool__(self) -> bool:
+            return True
+
+    provider.instead = Spending()  # type: ignore[assignment]  # as above
+    assert "is spent" in enriched().stopped
+    assert len(provider.requests) == 3
+
+    capture(**labelling())
+
+    assert enriched().completed == 1
+    provider = get_provider("labelling")
+    assert isinstance(provider, LabellingProvider)
+    assert len(provider.requests) == QUESTIONS - 3
+    assert Conversation.objects.get(pk=found).enrichment_problem == ""
