@@ -45,7 +45,8 @@ def _offer(call: Call, route: StoredRoute, shadow: Target, example_id: str) -> N
     try:
         # The caller may change what it passed in as soon as it has its answer.
         request, metadata = copy.deepcopy((call.request, call.training_metadata))
-        facts = {"task": call.task, "training_metadata": metadata, "marks": {SHADOW_OF: example_id}}
+        marks = {**(call.marks or {}), SHADOW_OF: example_id}
+        facts = {"task": call.task, "training_metadata": metadata, "marks": marks}
         ask = partial(copy_context().run, _ask, request, route, shadow, facts)
         _queue(os.getpid()).put_nowait(ask)
     except Full:

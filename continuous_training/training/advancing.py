@@ -31,10 +31,9 @@ from continuous_training.models import TrainedModel, TrainingRun
 from continuous_training.training.backends import trainer_named
 from continuous_training.training.claims import Claim, get_run, take
 from continuous_training.training.data import verified_files
-from continuous_training.training.devices import ACTIVE, device_lock, first_in_line, line
+from continuous_training.training.devices import device_lock, first_in_line
 from continuous_training.training.folders import data_files, remove_data, run_folder
 from continuous_training.training.reporting import RunReporter, plain, signs_of_life
-from continuous_training.training.sending import send
 from continuous_training.training.spending import note_training_cost, require_training_budget
 from continuous_training.training.trainers.base import Trained, Trainer, TrainingJob
 
@@ -59,16 +58,7 @@ def advance_run(run_id: str, *, progress: Progress = silent) -> TrainingRun:
     with device_lock(device) as is_free:
         if is_free and (not device or first_in_line(run).pk == run_id):
             _advance_alone(run_id, progress)
-    run = get_run(run_id)
-    if device and run.state not in ACTIVE:
-        _send_next(device)
-    return run
-
-
-def _send_next(device: str) -> None:
-    following = line(device).filter(worker="").first()
-    if following is not None:
-        send(following.pk)
+    return get_run(run_id)
 
 
 def _advance_alone(run_id: str, progress: Progress) -> None:

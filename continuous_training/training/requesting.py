@@ -18,7 +18,6 @@ from continuous_training.training.data import EXPORT, FILES, Staged, stage
 from continuous_training.training.devices import ACTIVE
 from continuous_training.training.folders import has_pair, read_pairs, remove_data, run_folder
 from continuous_training.training.names import new_run_id
-from continuous_training.training.sending import send
 from continuous_training.training.spending import require_training_budget
 from continuous_training.training.task_exports import newest_files
 from continuous_training.training.trainers.base import Trainer
@@ -39,7 +38,7 @@ def request_run(
     only_new: bool = False,
     progress: Progress = silent,
 ) -> TrainingRun:
-    """Queue a run that trains on the task's export, or on these files; then `send_run` it, or `advance_run`.
+    """Queue a run that trains on the task's export, or on these files. `resume_runs` gives it to a worker.
 
     What is left out is taken from CONTINUOUS_TRAINING and the trainer. The files are copied; what happens to them later
     is nothing to the run. With `only_new` there must be a pair that the task's last run was not given.
@@ -100,13 +99,8 @@ def _insert(folder: Path, **values: Any) -> TrainingRun:
         raise
 
 
-def send_run(run: TrainingRun) -> None:
-    """Give it to a worker."""
-    send(run.pk)
-
-
 def cancel_run(run_id: str, *, by: str) -> TrainingRun:
-    """Take a queued run back at once, and have any other stopped by whoever has it, or by the next worker.
+    """Take a queued run back at once; any other is stopped by whoever has it within seconds, or within a minute.
 
     Raises NoSuchRun, and TrainingRefused for one that is over.
     """
@@ -117,7 +111,6 @@ def cancel_run(run_id: str, *, by: str) -> TrainingRun:
         remove_data(run_id)
         return get_run(run_id)
     if TrainingRun.objects.filter(pk=run_id, state__in=ACTIVE).update(**asked):
-        send(run_id)
         return get_run(run_id)
     run = get_run(run_id)
     raise TrainingRefused(f"The training run {run_id} is over ({run.state}), so there is nothing to cancel.")

@@ -3,7 +3,7 @@
 from continuous_training.training.advancing import advance_run
 from continuous_training.training.claims import get_run
 from continuous_training.training.following import cancel_here, follow_run
-from continuous_training.training.requesting import cancel_run, request_run, send_run
+from continuous_training.training.requesting import cancel_run, request_run
 from continuous_training.training.resuming import resume_runs
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "get_run",
     "request_run",
     "resume_runs",
-    "send_run",
 ]

@@ -1,4 +1,4 @@
-"""Runs go to a worker by Celery's task; when there is none, they wait, and `finetune --resume` does them."""
+"""Runs go to a worker by Celery's task. Beat's task sends them: whoever asks for a run needs no way to the broker."""
 
 import logging
 from typing import Final
@@ -14,14 +14,13 @@ QUEUE: Final = "training"  # by the project's CELERY_TASK_ROUTES: training shall
 logger = logging.getLogger("continuous_training")
 
 
-def send(run_id: str, *, expires: float | None = None) -> None:
-    """Give the run to a worker. One that cannot be reached gets it later, from `resume_runs`."""
+def send(run_id: str, *, expires: float) -> None:
+    """Give the run to a worker that is free within `expires` seconds."""
     try:
         current_app.send_task(TASK, args=[run_id], retry=False, expires=expires)
     except (OperationalError, OSError) as error:
         logger.warning(
-            "The training run %s could not be sent to a worker (%s). Nothing is lost: it is sent again as soon as "
-            "beat's task continuous_training.resume_runs runs.",
+            "The training run %s could not be sent to a worker (%s). Nothing is lost: it is sent again in a minute.",
             run_id,
             describe(error),
         )

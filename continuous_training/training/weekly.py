@@ -7,7 +7,7 @@ from capture_app.jobs import describe
 from continuous_training.conf import loop_settings
 from continuous_training.exceptions import LoopError, NothingNew
 from continuous_training.models import TrainingRun
-from continuous_training.training.requesting import request_run, send_run
+from continuous_training.training.requesting import request_run
 
 SCHEDULE = "schedule"  # who asked for these runs
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("continuous_training")
 
 
 def request_due_runs() -> list[TrainingRun]:
-    """Request and send a run for each of TRAIN_TASKS that has new pairs. What refuses one does not stop the others."""
+    """Request a run for each of TRAIN_TASKS that has new pairs. What refuses one does not stop the others."""
     found = [_requested(task) for task in loop_settings().train_tasks]
     return [run for run in found if run is not None]
 
@@ -30,6 +30,5 @@ def _requested(task: str) -> TrainingRun | None:
     except OSError as error:
         logger.error("No training run this week for the task %r: %s.", task, describe(error))
     else:
-        send_run(run)
         return run
     return None

@@ -11,7 +11,7 @@ from capture_app.management.service_command import INTERRUPTED
 from capture_app.progress import Progress
 from continuous_training.management.run_command import RunCommand
 from continuous_training.models import TrainingRun
-from continuous_training.training.runs import follow_run, get_run, request_run, send_run
+from continuous_training.training.runs import follow_run, get_run, request_run
 
 SHELL = "shell"
 
@@ -19,7 +19,7 @@ SHELL = "shell"
 class Command(RunCommand):
     help = (
         "Fine-tune a model on a task's export, or on files of chats. The files are checked line by line and copied; "
-        "then a worker trains, or with --wait this command does. Ctrl-C leaves the run to go on later; "
+        "then a worker trains, within a minute, or with --wait this command does. Ctrl-C leaves the run to go on later; "
         "`cancel_training` ends it. Exit status 1: the run was refused, failed or was cancelled; 130: Ctrl-C."
     )
 
@@ -62,8 +62,14 @@ class Command(RunCommand):
         )
         if options["wait"]:
             return _followed(run, progress)
-        send_run(run)
         return run
+
+    def show(self, result: TrainingRun) -> None:
+        super().show(result)
+        if result.state == TrainingRun.State.QUEUED:
+            self.stdout.write(
+                f"  A worker takes it within a minute. Without one: `manage.py finetune --resume {result.pk}`."
+            )
 
     def finish(self, result: TrainingRun, options: dict[str, Any]) -> None:
         if result.state in (TrainingRun.State.FAILED, TrainingRun.State.CANCELLED):

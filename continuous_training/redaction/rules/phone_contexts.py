@@ -29,7 +29,7 @@ _OTHER: Final = any_of("""
 _GAP: Final = r"[^\w\n\[\]()+]{1,3}"
 _ANNOUNCED: Final = re.compile(
     rf"(?:\b(?:{_ANNOUNCING}|text (?:me|us|him|her|them))\b"
-    rf"{_GAP}(?:(?:{_BETWEEN})\b{_GAP}){{0,4}}|[\u260e\u260f\u2706\U0001f4de\U0001f4f1电话话机話][\s:：]{{0,2}})\(?\+?$"
+    rf"{_GAP}(?:(?:{_BETWEEN})\b{_GAP}){{0,4}}|[\u260e\u260f\u2706\U0001f4de\U0001f4f1电话话机話][\s:\uff1a]{{0,2}})\(?\+?$"
 )
 _NAMED_OTHERWISE: Final = re.compile(
     rf"(?:\b(?:{_OTHER})\b(?:[^\w\n\[\]]{{1,3}}(?:\b(?:number|numbers|no|nr|id|num|is|was|code)\b)?){{0,4}}|[#№]\s?)$"

@@ -22,7 +22,7 @@ def index(*texts: str, task: str = "shop") -> HeldOutIndex:
     return HeldOutIndex(HeldOutPrompt(task, text) for text in texts)
 
 
-few = property_settings(max_examples=60, deadline=None)
+few = property_settings(max_examples=30, deadline=None)
 
 
 @few

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from capture_app.example import RESERVED_KEY
+from capture_app.memory import MARK, without_recalled
 from training_archive.exports.annotations import CORRECTION
 from training_archive.exports.formats.base import Example, Pair, Refused
 from training_archive.exports.formats.json_lines import json_line
@@ -89,9 +90,9 @@ def _said(answer: Message) -> bytes:
 
 def _prompt(example: Example, reserved: Mapping[str, Any]) -> list[Message]:
     given = reserved.get("messages")
-    if given is None:
-        return _plain_prompt(example)
-    messages = checked_messages(given)
+    messages = _plain_prompt(example) if given is None else checked_messages(given)
+    if MARK in reserved:  # notes of what the user said elsewhere belong to that moment, and to that user
+        messages = without_recalled(messages)
     if not messages:
         raise Refused("the prompt is empty")
     if messages[-1]["role"] == "assistant":

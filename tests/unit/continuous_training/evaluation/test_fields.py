@@ -14,7 +14,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-few = property_settings(max_examples=60, deadline=None)
+few = property_settings(max_examples=30, deadline=None)
 KINDS = ["exact", "substring", "numeric_tol", "set_match", "date_norm"]
 
 

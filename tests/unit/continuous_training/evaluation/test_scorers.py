@@ -14,7 +14,7 @@ from continuous_training.evaluation.scorers import SCORERS, Score, Scorer, get_s
 from continuous_training.exceptions import EvaluationRefused
 from tests.unit.continuous_training.evaluation.material import item
 
-few = property_settings(max_examples=40, deadline=None)
+few = property_settings(max_examples=25, deadline=None)
 BY_ITSELF = ["exact", "json_fields", "token_f1", "bleu", "chrf"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from continuous_training.redaction.rules.words import words
 from tests.unit.continuous_training.redaction.labelled import Labelled, drawn, labelled
 
 Chance = random.Random
@@ -18,7 +19,7 @@ _SENTENCES = (
     "I think it was {}, but I am not sure",
     "My details: {}; thank you!",
     "Kannst du {} bitte prüfen?",
-    "Das ist {} – bitte notieren",
+    "Das ist {} \u2013 bitte notieren",
     "Voici {} pour demain",
     "C'est {}, merci.",
     "Aquí está {}: ¿lo tienes?",
@@ -37,13 +38,13 @@ _SENTENCES = (
     "Order 5551234567, {}, ref. 20240117-88",
     "{}",
 )
-_WORDS = "ann bob carla dieter eva frank garden shop mail river north blue happy tiger office sales team press".split()
-_TLDS = "com org net de fr es it nl co.uk io eu com.br ch edu example info".split()
-_LINK_TLDS = "com org net de fr es nl co.uk io eu com.br ch edu".split()
+_WORDS = sorted(words("ann bob carla dieter eva frank garden shop mail river north blue happy tiger office sales team"))
+_TLDS = sorted(words("com org net de fr es it nl co.uk io eu com.br ch edu example info"))
+_LINK_TLDS = sorted(words("com org net de fr es nl co.uk io eu com.br ch edu"))
 
 # Countries whose numbers are written with a plus; and those of REGIONS with the way they are written at home.
-_ABROAD = "US GB DE FR ES IT NL AT CH BE PT AU NZ IN BR MX JP KR CN SE NO DK FI PL CZ GR TR IL ZA AR CL SG".split()
-_AT_HOME = "GB DE FR AT CH BE NL AU".split()
+_ABROAD = sorted(words("US GB DE FR ES IT NL AT CH BE PT AU NZ IN BR MX JP KR CN SE NO DK FI PL CZ GR TR IL ZA AR SG"))
+_AT_HOME = sorted(words("GB DE FR AT CH BE NL AU"))
 
 _NEGATIVES: tuple[Callable[[Chance], str], ...] = (
     lambda chance: f"order {chance.randrange(10**9, 10**10)}",
@@ -69,10 +70,12 @@ _NEGATIVES: tuple[Callable[[Chance], str], ...] = (
 )
 
 
-def generated(*, seed: int = 20260117, per_kind: int = PER_KIND) -> Iterator[Labelled]:
-    """`per_kind` texts of each kind, and as many with nothing private at all."""
+def generated(*, seed: int = 20260117, per_kind: int = PER_KIND, only: str = "") -> Iterator[Labelled]:
+    """`per_kind` texts of each kind (or of `only` one), and twice as many with nothing private at all."""
     chance = Chance(seed)
     for kind, draw in _DRAWS.items():
+        if only not in ("", kind):
+            continue
         for _ in range(per_kind):
             yield labelled(chance.choice(_SENTENCES).format(f"⟦{kind}|{draw(chance)}⟧"), chance)
     for _ in range(per_kind * 2):
@@ -110,10 +113,8 @@ def _phone_at_home(chance: Chance) -> str:
 
 def _phone_in_america(chance: Chance) -> str:
     area, exchange, line = chance.randrange(200, 1000), chance.randrange(100, 1000), chance.randrange(10000)
-    form = chance.choice(
-        ("({}) {}-{:04}", "{}-{}-{:04}", "{}.{}.{:04}", "{} {} {:04}", "1-{}-{}-{:04}", "({}){}-{:04}")
-    )
-    return form.format(area, exchange, line)
+    forms = ("({}) {}-{:04}", "{}-{}-{:04}", "{}.{}.{:04}", "{} {} {:04}", "1-{}-{}-{:04}", "({}){}-{:04}")
+    return chance.choice(forms).format(area, exchange, line)
 
 
 def _number(chance: Chance, region: str) -> phonenumbers.PhoneNumber:
@@ -141,11 +142,14 @@ def _handle(chance: Chance) -> str:
     return "@" + name.format(a=a, b=b, n=chance.randrange(100), A=a.title(), B=b.title())
 
 
+_ISSUERS = (
+    *(("4", 16), ("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("65", 16)),
+    *(("3530", 16), ("36", 14), ("62", 16)),
+)
+
+
 def _card(chance: Chance) -> str:
-    prefix, length = chance.choice(
-        (("4", 16), ("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("65", 16))
-        + (("3530", 16), ("36", 14), ("62", 16))
-    )
+    prefix, length = chance.choice(_ISSUERS)
     digits = prefix + "".join(chance.choices(string.digits, k=length - len(prefix) - 1))
     doubled = [int(digit) * (2 - place % 2) for place, digit in enumerate(reversed(digits))]
     digits += str(-sum(value // 10 + value % 10 for value in doubled) % 10)
@@ -170,19 +174,19 @@ def _iban(chance: Chance) -> str:
 
 def _ip(chance: Chance) -> str:
     if chance.random() < 0.6:
-        return ".".join(str(chance.randrange(1, 224 if place == 0 else 256)) for place in range(4)).replace(
-            "127.", "12."
-        )
+        return ".".join(str(chance.randrange(1, 100 if place == 0 else 256)) for place in range(4))
     groups = [f"{chance.randrange(0x100, 0x10000):x}" for _ in range(8)]
     return chance.choice((":".join(groups), f"2001:db8:{groups[0]}::{groups[1]}", f"fe80::{groups[0]}:{groups[1]}"))
 
 
+_KEYS = (
+    *("sk-<48>", "sk-proj-<60>", "ghp_<36>", "github_pat_<60>", "AKIA<b32:16>", "xoxb-<digits:12>-<24>", "AIza<35>"),
+    *("hf_<34>", "glpat-<20>", "sk_live_<24>", "SG.<22>.<43>", "eyJ<20>.<40>.<43>", "<24>", "<32>", "<40>", "<64>"),
+)
+
+
 def _secret(chance: Chance) -> str:
-    form = chance.choice(
-        ("sk-<48>", "sk-proj-<60>", "ghp_<36>", "github_pat_<60>", "AKIA<b32:16>", "xoxb-<digits:12>-<24>", "AIza<35>")
-        + ("hf_<34>", "glpat-<20>", "sk_live_<24>", "SG.<22>.<43>", "eyJ<20>.<40>.<43>", "<24>", "<32>", "<40>", "<64>")
-    )
-    return drawn(form, chance)
+    return drawn(chance.choice(_KEYS), chance)
 
 
 _DRAWS: dict[str, Callable[[Chance], str]] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CORPUS = Path(__file__).parent / "corpus"
-CLAIMED = ("people.txt", "machines.txt", "nobody.txt")
+CLAIMED = ("people.txt", "machines.txt", "nobody.txt", "unseen.txt")
 NOT_CLAIMED = "not_claimed.txt"
 
 _MARK = re.compile(r"⟦([A-Z]+)\|(.*?)⟧", re.DOTALL)

@@ -245,9 +245,7 @@ def test_a_worker_gives_signs_of_life_while_its_trainer_is_silent(
 # --- One run at a time on a device -----------------------------------------------------------------------------------
 
 
-def test_runs_on_a_device_have_their_turns_in_the_order_of_their_requests(
-    tmp_path: Path, sent: Callable[[], list[Any]]
-) -> None:
+def test_runs_on_a_device_have_their_turns_in_the_order_of_their_requests(tmp_path: Path) -> None:
     first, second, elsewhere = (
         requested(tmp_path, task=task, trainer=trainer)
         for task, trainer in (("a", "steps"), ("b", "steps"), ("c", "elsewhere"))
@@ -256,7 +254,6 @@ def test_runs_on_a_device_have_their_turns_in_the_order_of_their_requests(
     assert advance_run(second.pk).state == "queued"
     assert advance_run(elsewhere.pk).state == "succeeded"
     assert advance_run(first.pk).state == "succeeded"
-    assert sent() == [[second.pk]]  # whose turn it is now
     assert advance_run(second.pk).state == "succeeded"
 
 
@@ -324,13 +321,13 @@ def test_a_queued_run_is_cancelled_at_once(tmp_path: Path) -> None:
         cancel_run(run.pk, by="bob")
 
 
-def test_a_run_that_waits_is_cancelled_where_it_is_trained(tmp_path: Path, sent: Callable[[], list[Any]]) -> None:
+def test_a_run_that_waits_is_cancelled_where_it_is_trained(tmp_path: Path) -> None:
     run = requested(tmp_path, options={"waits": 100})
     advance_run(run.pk)
 
     asked = cancel_run(run.pk, by="bob")
 
-    assert (asked.state, sent()) == ("training", [[run.pk]])
+    assert asked.state == "training"
     assert advance_run(run.pk).state == "cancelled"
     assert notes_of(run) == ["step 1", "cancelled"]
 

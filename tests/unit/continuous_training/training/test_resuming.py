@@ -104,7 +104,7 @@ def test_a_broker_that_is_away_costs_no_run(tmp_path: Path, caplog: pytest.LogCa
     nowhere |= {f"data_folder_{way}": str(tmp_path / "away") for way in ("in", "out")}
     with Celery("away", broker="filesystem://localhost", set_as_current=True) as app:
         app.conf.broker_transport_options = nowhere
-        sending.send(run.pk)
+        sending.send(run.pk, expires=60)
 
     assert f"The training run {run.pk} could not be sent to a worker" in caplog.text
 

@@ -37,10 +37,10 @@ def test_finetune_gives_the_run_to_a_worker(run: Callable[..., str], data: Path,
     found = json.loads(run("finetune", "shop", *arguments, "--json"))
 
     row = TrainingRun.objects.get()
-    assert sent() == [[row.pk]]
     assert (found["id"], found["state"], found["model"]) == (row.pk, "queued", None)
     assert (row.task, row.base_model, row.options) == ("shop", "other", {"waits": 100, "note": "a=b"})
     assert row.requested_by == "shell"
+    assert "A worker takes it within a minute" in run("finetune", "mail", "--data", data)
 
 
 def test_finetune_waits_for_the_model(run: Callable[..., str], data: Path, capsys: pytest.CaptureFixture[str]) -> None:

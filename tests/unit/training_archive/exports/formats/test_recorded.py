@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from capture_app.blobs import BlobExtractor, store_blobs
+from capture_app.memory import MARK, with_recalled
 from capture_app.openai_api.responses import request_from
 from capture_app.providers.base import Completion, CompletionRequest
 from capture_app.recorder import Answer, build_example
@@ -68,3 +70,17 @@ def test_a_call_of_the_responses_api(data_dir: Path) -> None:
         said("assistant", "Rain, sun."),
     ]
     assert found["tools"] == [WEATHER]
+
+
+@pytest.mark.parametrize("own", [[], [said("system", "Be brief.")]], ids=["by itself", "beside the caller's"])
+def test_what_was_recalled_for_a_call_is_not_taught(own: list[dict[str, Any]], data_dir: Path) -> None:
+    messages = [*own, said("user", "Where is my order?")]
+    request = CompletionRequest(model="m", messages=with_recalled(messages, "Notes: Ada lives in Ulm."))
+    kept = build_example(
+        Answer(request, Completion("In Ulm.", "m"), "openai", "shop", {}, marks={MARK: []}), BlobExtractor()
+    )
+    example = {**orjson.loads(kept.to_json_line()), "created_at": kept.created_at}
+
+    assert converted("openai-chat", example, data_dir=data_dir) == {
+        "messages": [*messages, said("assistant", "In Ulm.")]
+    }
