@@ -20,6 +20,7 @@ LIVE_DATABASE_NAME = "llm_training_dataset.duckdb"
 DEFAULT_PROVIDERS: Mapping[str, Any] = {
     "openai": {"BACKEND": "capture_app.providers.openai_compatible.OpenAICompatibleProvider"},
     "offline": {"BACKEND": "capture_app.providers.offline.OfflineProvider"},
+    "local": {"BACKEND": "capture_app.providers.local_transformers.LocalTransformersProvider"},
 }
 
 

@@ -10,6 +10,7 @@ class ContinuousTrainingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from continuous_training import checks as settings_checks  # noqa: F401  (importing registers them)
         from continuous_training.exporting import checks as export_checks  # noqa: F401  (importing registers them)
         from continuous_training.memory import checks  # noqa: F401  (likewise)
         from continuous_training.redaction import checks as redaction_checks  # noqa: F401  (likewise)

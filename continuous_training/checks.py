@@ -1,15 +1,15 @@
 """System checks of CONTINUOUS_TRAINING."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from importlib.util import find_spec
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
-from django.utils.module_loading import import_string
 
 from capture_app.checks import TAG
 from continuous_training.conf import DEFAULTS, SETTING
-from continuous_training.training.trainers.base import Trainer
 
 _MOST_DAYS: Final = 1e5  # what is above it, as infinity is, was not meant
 
@@ -34,8 +34,14 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 1 <= value <= 1000
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(_is_name(key) and _is_name(str(each)) for key, each in value.items())
+def _is_scorers(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_name(name) and _is_name(path) for name, path in value.items())
+
+
+def _is_files(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        _is_name(task) and (_is_name(path) or isinstance(path, Path)) for task, path in value.items()
+    )
 
 
 def _is_backends(value: Any) -> bool:
@@ -65,8 +71,8 @@ _RIGHT: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "TRAIN_TASKS": (_is_names, "a list of the names of tasks"),
     "EVALUATIONS_FOLDER": (_is_name, "a folder, in the data directory unless it is absolute"),
     "EVALUATION_CONCURRENCY": (_is_count, "a whole number, 1 at least"),
-    "SCORERS": (_is_texts, "a dict from names to dotted paths of classes"),
-    "GOLD_SETS": (_is_texts, "a dict from tasks to the paths of their gold files"),
+    "SCORERS": (_is_scorers, "a dict from names to dotted paths of classes"),
+    "GOLD_SETS": (_is_files, "a dict from tasks to the paths of their gold files"),
 }
 
 
@@ -103,8 +109,10 @@ def _check_trainers(values: Mapping[str, Any]) -> list[CheckMessage]:
 
 
 def _problem_of_backend(path: str) -> str:
+    """Without importing it: trainers bring large libraries, and every command begins with these checks."""
+    module, _, name = path.rpartition(".")
     try:
-        backend = import_string(path)
-    except ImportError as error:
-        return f"it cannot be imported ({error})"
-    return "" if isinstance(backend, type) and issubclass(backend, Trainer) else "it is no Trainer"
+        is_there = bool(module and name) and find_spec(module) is not None
+    except (ImportError, ValueError):  # of a package around it, or of a path that is none
+        is_there = False
+    return "" if is_there else "there is no such module"

@@ -85,6 +85,8 @@ TRAINING_CAPTURE = {
             # A local server needs no key, but the SDK insists on one.
             "OPTIONS": {"api_key": "no-key-set", **_openai},
         },
+        # What was fine-tuned on this machine; nothing of it is loaded before a call asks for it.
+        "local": {"BACKEND": "capture_app.providers.local_transformers.LocalTransformersProvider"},
     },
     "DEFAULT_PROVIDER": "openai" if _openai else "offline",
     "DEFAULT_MODEL": env.llm_model(),

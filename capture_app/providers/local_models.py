@@ -1,8 +1,11 @@
 """The models of one process: found by name, loaded when they are first asked for, and a few of them kept."""
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +34,7 @@ class LocalModels:
         self.lock = threading.Lock()
 
     def get(self, name: str) -> LoadedModel:
-        """With the lock held. Raises CaptureConfigurationError when there is none of that name, or it cannot be loaded."""
+        """To be called with the lock held. Raises CaptureConfigurationError when it cannot be found or loaded."""
         if name not in self._loaded:
             where = self.find(name)
             while len(self._loaded) >= self._most:
@@ -73,10 +76,12 @@ def _load(name: str, where: str, device: str) -> LoadedModel:
             f"The model {name!r} runs in this process, which needs torch and transformers: install "
             "requirements-training.txt (`make training`), or ask a server for it. No model was asked."
         ) from error
+    _prepare_for_forks()
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
-        model = _model(where, "auto" if place != "cpu" else torch.float32).to(place).eval()
+        with _no_progress_bars():
+            tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+            model = _model(where, "auto" if place != "cpu" else torch.float32).to(place).eval()
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:  # whatever a folder may hold
         raise CaptureConfigurationError(
             f"The model {name!r} cannot be loaded from {where} ({type(error).__name__}: {error}). No model was asked."
@@ -84,6 +89,27 @@ def _load(name: str, where: str, device: str) -> LoadedModel:
     if not tokenizer.chat_template:
         raise CaptureConfigurationError(f"The model {name!r} has no chat template, so it cannot be asked.")
     return LoadedModel(name, model, tokenizer, _most_tokens(model))
+
+
+@cache
+def _prepare_for_forks() -> None:
+    """A process that is forked from here computes with one thread: it has none of this one's, and would wait for them."""
+    import torch
+
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
 
 
 def _model(where: str, dtype: Any) -> Any:

@@ -7,14 +7,13 @@ A model is loaded by the first call that names it, once in each process, and one
 worker and a small model. A server gives more answers at once, and its memory is needed once: serve the same folder by
 `transformers serve` or vLLM, and name that by an openai_compatible provider with its base_url.
 
-Nothing here loads torch before the first call. A process that was forked after that has a provider of its own, and loads
-its models itself: `get_provider` sees to it.
+Nothing here loads torch before the first call. A process that was forked after that has a provider of its own
+(`get_provider` sees to it), and loads its models itself.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from pathlib import Path
 
 from capture_app.conf import capture_settings
@@ -23,15 +22,14 @@ from capture_app.providers.local_generation import Answering
 from capture_app.providers.local_models import LocalModels
 
 DEFAULT_FOLDER = "models"  # in the data directory, where training puts them
-_END = object()
 
 
 class LocalTransformersProvider(Provider):
     """Answers with the model that a call names: an alias, or a folder below `folder`.
 
-    Of a call's parameters it heeds max_tokens (or max_completion_tokens), temperature, top_p, top_k, stop and seed; what
-    it does not know, and `response_format`, it leaves alone: a tuned model has learnt the form of its answers. Tools are
-    shown to the model if its chat template does so; what it says of them stays text.
+    Of a call's parameters it heeds max_tokens (or max_completion_tokens), temperature, top_p, top_k, stop and seed.
+    What it does not know, and `response_format`, it leaves alone: a tuned model has learnt the form of its answers.
+    Tools are shown to the model if its chat template does so; what it says of them stays text.
     """
 
     def __init__(
@@ -66,7 +64,7 @@ class LocalTransformersProvider(Provider):
         answering = self._answering(request)
         loop, deltas = asyncio.get_running_loop(), answering.stream()
         try:
-            while (delta := await loop.run_in_executor(self._threads, next, deltas, _END)) is not _END:
+            while (delta := await loop.run_in_executor(self._threads, next, deltas, None)) is not None:
                 yield delta
         finally:
             answering.stop()

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from capture_app.put_aside import Wanted
+from continuous_training.evaluation.report import alone_with_reports, rewrite_report
 from continuous_training.models import Evaluation, EvaluationItem, HeldOutExample
 from training_archive.copies import Copies
 
@@ -26,8 +27,6 @@ def erase(wanted: Wanted) -> int:
     ids = {*wanted.ids, *_held_out(wanted)}
     if not Evaluation.objects.exists():  # nor any report
         return _erase_rows(ids)
-    from continuous_training.evaluation.report import alone_with_reports, rewrite_report  # loads numpy; few need it
-
     with alone_with_reports():
         for evaluation_id, numbers in _items(ids).items():
             evaluation = Evaluation.objects.get(pk=evaluation_id)

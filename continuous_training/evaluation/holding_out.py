@@ -75,8 +75,8 @@ def hold_out(
     """Hold out examples until there are `count` of the task, or this `share` of its reviewed ones.
 
     Reviewed is what a person found good, or corrected. Where there are too few, all are taken that can be. Raises
-    EvaluationRefused for numbers that make no sense, JobBusy while an export or another such run is at work, ArchiveError
-    and others when something cannot be read: nothing is held out then.
+    EvaluationRefused for numbers that make no sense, JobBusy while an export or another such run is at work, and
+    ArchiveError and others when something cannot be read: nothing is held out then.
     """
     _check(count, share)
     with exports_locked():  # an export decides at the same time what it takes

@@ -22,6 +22,11 @@ VERSION: Final = 1
 
 _LINES_AT_ONCE: Final = 1000  # lines that are put in order at once
 
+# Chunks, and "live", with the examples that were looked at in each.
+_SOURCES: Final = (
+    f"SELECT name, count(*) FROM {ALIAS}.keys JOIN {ALIAS}.sources ON number = source GROUP BY name ORDER BY name"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
@@ -45,7 +50,7 @@ def stage_export(
     limit: int,
     progress: Progress,
 ) -> None:
-    """Write everything to `staging`, and the plan of it; the day's files are noted in `export`, which is not saved.
+    """Write everything to `staging`, and the plan of it; the export's files are noted in `export`, and not saved.
 
     Raises ExportRefused when the folder holds files that were not written here, or lacks some that were.
     """
@@ -56,7 +61,8 @@ def stage_export(
     _refuse_strangers(stage.folder, names - old.names())
     export.files = [file.as_json() for file in days]
     manifest = export.pk + MANIFEST_SUFFIX
-    write_staged(staging, manifest, to_json(_manifest(export, days, counts, narrowed)))
+    sources = dict(workspace.rows(_SOURCES))
+    write_staged(staging, manifest, to_json({**_manifest(export, days, counts, narrowed), "sources": sources}))
     write_staged(staging, MASTER_MANIFEST, masters.manifest_of(new, updated_at=export.created_at))
     staged = [name for name in sorted(names) if (staging / name).exists()]
     files = [*(file.name for file in days), *staged, manifest, MASTER_MANIFEST]

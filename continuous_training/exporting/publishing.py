@@ -1,12 +1,12 @@
 """An export's files are put in place together with what the database knows of it, or not at all.
 
-    1. All files are written to `.staging`, with a plan: which go where, and which old ones go. All is on the disk then.
-    2. One transaction writes the FinetuneExport, as `publishing`, and what became of each example. That decides.
+    1. A FinetuneExport says that something is written in this folder. All files go to its `.staging`, with a plan:
+       which of them go where, and which old ones are removed. All is on the disk then.
+    2. One transaction makes it `publishing`, and notes what became of each example. That decides.
     3. The files are renamed into place, manifests last; then old master files go, and `.staging`; the state is `done`.
 
-Killed in 1, there is a staging folder that no export names: the next run removes it. Killed in 3, there is an export
-that is not done: whoever comes next, another export or `forget`, does what is left of its plan. Each step may be
-repeated.
+Whoever comes next, another export or `forget`, finishes what a killed run left: it removes what was staged in 1, and
+does what is left of the plan in 3. Each step may be repeated.
 
 An erasure is decided before it comes here. It stages what is left of the files, and its plan alone says that they are
 to be put in place, and that no row leads to the pairs any more.
@@ -98,12 +98,20 @@ def finish_killed() -> None:
     """Do what killed runs have left to be done. Only while the exports' lock is held."""
     for folder in export_folders():
         publish_erasure(folder)
-    for export in FinetuneExport.objects.filter(state=FinetuneExport.State.PUBLISHING):
+    for export in FinetuneExport.objects.exclude(state=FinetuneExport.State.DONE):
         if not Path(export.folder).is_dir():
             logger.warning("The export %s waits to be finished, and %s is not there.", export.pk, export.folder)
-            continue
-        logger.info("The export %s was interrupted while its files were put in place; it is finished now.", export.pk)
-        publish(export)
+        elif export.state == FinetuneExport.State.STAGING:
+            discard(export)
+        else:
+            logger.info("The export %s was interrupted while files were put in place; it is finished now.", export.pk)
+            publish(export)
+
+
+def discard(export: FinetuneExport) -> None:
+    """Remove what was staged for an export that is not decided, then the export."""
+    sweep_staging(Path(export.folder))
+    export.delete()
 
 
 def export_folders() -> list[Path]:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
+from django.db import Error as DatabaseError
 
 from capture_app.conf import capture_settings
 from capture_app.duckdb_files import with_enough_memory
@@ -31,9 +32,9 @@ from continuous_training.exporting.files import stage_export
 from continuous_training.exporting.layout import STAGING, File, make_private
 from continuous_training.exporting.locking import JOB, exports_locked
 from continuous_training.exporting.outcomes import decide
-from continuous_training.exporting.publishing import finish_killed, publish, sweep_staging
+from continuous_training.exporting.publishing import discard, finish_killed, publish, sweep_staging
 from continuous_training.exporting.rules import ExportRules, export_rules
-from continuous_training.exporting.writing_down import next_export, write_down
+from continuous_training.exporting.writing_down import begin_export, write_down
 from continuous_training.models import FinetuneExport
 from training_archive.chunks import MEMORY_MB
 from training_archive.conf import archive_settings
@@ -155,7 +156,7 @@ def _publish(run: _Run, workspace: Workspace, counts: Counts) -> FinetuneExport:
     """See `publishing` for what a kill leaves at each point."""
     make_private(run.folder)
     sweep_staging(run.folder)
-    export = next_export(run.folder, datetime.now(UTC))
+    export = begin_export(run.folder, datetime.now(UTC))
     export.pairs, export.counts = counts.pairs, asdict(counts)
     try:
         stage_export(
@@ -169,8 +170,8 @@ def _publish(run: _Run, workspace: Workspace, counts: Counts) -> FinetuneExport:
         )
         write_down(workspace, export)
     except BaseException:
-        with suppress(OSError):  # the next run sweeps it
-            sweep_staging(run.folder)
+        with suppress(OSError, DatabaseError):  # else the next run does
+            discard(FinetuneExport.objects.get(pk=export.pk, state=FinetuneExport.State.STAGING))
         raise
     run.progress("publishing", 0, 0)
     publish(export)

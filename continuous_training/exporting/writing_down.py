@@ -25,14 +25,14 @@ _COLUMNS: Final = (
 )
 
 
-def next_export(folder: Path, now: datetime) -> FinetuneExport:
-    """A new export under a name that is free in the database and in the folder. It is not saved."""
+def begin_export(folder: Path, now: datetime) -> FinetuneExport:
+    """A new export under a name that is free in the database and in the folder."""
     number = 1
     while FinetuneExport.objects.filter(pk=(stem := stem_of(now.astimezone(UTC).date(), number))).exists() or is_taken(
         folder, stem
     ):
         number += 1
-    return FinetuneExport(pk=stem, created_at=now, folder=str(folder))
+    return FinetuneExport.objects.create(pk=stem, created_at=now, folder=str(folder))
 
 
 def write_down(workspace: Workspace, export: FinetuneExport | None) -> None:
@@ -43,7 +43,8 @@ def write_down(workspace: Workspace, export: FinetuneExport | None) -> None:
     database = connections[router.db_for_write(ExportedExample)]
     with transaction.atomic(using=database.alias, durable=True):
         if export is not None:
-            export.save(force_insert=True)
+            export.state = FinetuneExport.State.PUBLISHING
+            export.save(force_update=True)
         with database.cursor() as cursor:
             for statement, known in ((_insert(database), "NOT IN"), (_update(database), "IN")):
                 for rows in _rows(workspace, export, database, known):

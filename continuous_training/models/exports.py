@@ -12,13 +12,14 @@ class FinetuneExport(models.Model):
     """One run of `export_finetune` that wrote something."""
 
     class State(models.TextChoices):
-        PUBLISHING = "publishing"  # all is decided; the next run goes on where this one was killed
+        STAGING = "staging"  # nothing is decided; killed there, the next run removes it with what it wrote
+        PUBLISHING = "publishing"  # all is decided; killed there, the next run goes on
         DONE = "done"
 
     id = models.TextField(primary_key=True)  # "fine_tune_2026-11-21", and "-2" behind it for another of that day
     created_at = models.DateTimeField()
     folder = models.TextField()
-    state = models.TextField(choices=State, default=State.PUBLISHING)
+    state = models.TextField(choices=State, default=State.STAGING)
     files = models.JSONField(default=list)  # name, bytes, sha256 and pairs of each
     pairs = models.BigIntegerField(default=0)
     counts = models.JSONField(default=dict)  # why what was left out was left out, and what was redacted

@@ -59,7 +59,8 @@ class Engine:
             spans = [(found.start, found.end) for found in new]
             kept, masked = sorted([*kept, *spans]), _masked(masked, spans)
             new = _settled(self._by_rules(masked), kept)
-        return [_shifted(found, -skipped) for found in sorted(everything)]
+        whole = (one if one.value else one._replace(value=text[one.start : one.end]) for one in sorted(everything))
+        return [_shifted(one, -skipped) for one in whole]
 
     def _by_rules(self, text: str) -> Iterator[Found]:
         scan = Scan(text)
@@ -117,13 +118,13 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
     parts: list[str] = []
     reached = 0
     for start, end in spans:
-        parts += text[reached:start], "[", "x" * (end - start - 2), "]"
+        parts += text[reached:start], "[", "\0" * (end - start - 2), "]"
         reached = end
     return "".join((*parts, text[reached:])) if parts else text
 
 
 def _settled(found: Iterable[Found], kept: Sequence[tuple[int, int]]) -> list[Found]:
-    """Without overlaps: of two that do, all that either covers is one, of the longer one's kind."""
+    """Without overlaps: of two that do, all that either covers is one, of the longer one's kind and with no value."""
     settled: list[Found] = []
     cut = (_clear_of(kept, one) for one in found) if kept else found
     for one in sorted(filter(None, cut), key=_order):
@@ -142,7 +143,7 @@ def _united(first: Found, second: Found) -> Found:
     if second.end <= first.end:
         return first
     longer = first if first.end - first.start >= second.end - second.start else second
-    return Found(first.start, second.end, longer.kind, f"{first.value} {second.value}")
+    return Found(first.start, second.end, longer.kind, "")
 
 
 def _clear_of(kept: Sequence[tuple[int, int]], found: Found) -> Found | None:

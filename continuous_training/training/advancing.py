@@ -82,10 +82,9 @@ def _work(claim: Claim, progress: Progress) -> None:
     run = claim.run()
     try:
         if run.failures >= MOST_FAILURES:
-            raise TrainingFailed(
-                f"Its worker was killed {counted(run.failures, 'time')} in a row.{_left_elsewhere(run)}"
-            )
-        _go_on(claim, run, progress)
+            _give_up(claim, run, f"Its worker was killed {counted(run.failures, 'time')} in a row.")
+        else:
+            _go_on(claim, run, progress)
     except BudgetSpent as spent:
         claim.wait(_BUDGET_PAUSE, problem=str(spent))
     except TrainingCancelled:
@@ -111,15 +110,25 @@ def _try_again(claim: Claim, error: Exception) -> None:
         if failures < MOST_FAILURES:
             claim.wait(_FIRST_PAUSE * 2**run.failures, problem=said, failures=failures)
         else:
-            _end(
-                claim, State.FAILED, f"It stopped {failures} times in a row, at last with: {said}{_left_elsewhere(run)}"
-            )
+            _give_up(claim, run, f"It stopped {failures} times in a row, at last with: {said}")
     except RunTaken as taken:
         logger.info("%s", taken)
 
 
-def _left_elsewhere(run: TrainingRun) -> str:
-    return " What it had begun elsewhere may go on there." if run.job else ""
+def _give_up(claim: Claim, run: TrainingRun, problem: str) -> None:
+    """The run has failed. What runs elsewhere is stopped; a model that is there by now is taken all the same."""
+    late = None
+    try:
+        if run.state != State.FINISHING:
+            late = trainer_named(run.trainer).cancel(_job(run))
+    except Exception as error:  # whatever keeps it from being stopped, the run has its end
+        logger.warning("What the run %s had begun could not be stopped.", claim.run_id, exc_info=error)
+        problem += " What it had begun elsewhere may go on there."
+    if late is None:
+        _end(claim, State.FAILED, problem)
+    else:
+        claim.move(State(run.state), State.FINISHING, trained=_as_row(late))
+        _finish(claim, claim.run())
 
 
 # --- From state to state ---------------------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ def trainer_named(name: str) -> Trainer:
 
 def _made(name: str, config: Mapping[str, Any]) -> Trainer:
     try:
-        trainer: Trainer = import_string(config["BACKEND"])(**config.get("OPTIONS", {}))
+        trainer = import_string(config["BACKEND"])(**config.get("OPTIONS", {}))
+        if not isinstance(trainer, Trainer):
+            raise TypeError(f"{config['BACKEND']} is no Trainer")
     except (ImportError, KeyError, TypeError, ValueError) as error:
         raise LoopError(
             f"The trainer {name!r} cannot be made ({type(error).__name__}: {error}). Nothing was changed; mend "

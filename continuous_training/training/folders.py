@@ -8,13 +8,14 @@ what the model was trained on.
 import shutil
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from capture_app.files import fsync_file
 from continuous_training.conf import loop_settings
 from continuous_training.models import TrainingRun
+from continuous_training.training.devices import ACTIVE
 
 DIGEST: Final = 32  # bytes of a SHA-256
 
@@ -67,18 +68,19 @@ def has_pair(pairs: bytes, digest: bytes) -> bool:
     return place < count and at(place) == digest
 
 
-def sweep(over: Iterable[str]) -> None:
-    """Remove what kills left: the data of the runs that are over, and the folders of requests without a row."""
-    for run_id in over:
-        if data_folder(run_folder(run_id)).exists():
-            remove_data(run_id)
-    for folder in _strays():
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _strays() -> Iterator[Path]:
+def sweep() -> None:
+    """Remove what kills left: the data of runs that are over, and the folders of requests without a row."""
     root = loop_settings().runs_folder
-    found = [each for each in root.iterdir() if data_folder(each).is_dir()] if root.is_dir() else []
-    old = [each for each in found if time.time() - each.stat().st_mtime > _STRAY_AFTER]
-    known = set(TrainingRun.objects.filter(pk__in=[each.name for each in old]).values_list("pk", flat=True))
-    return (each for each in old if each.name not in known)
+    there = [each for each in root.iterdir() if data_folder(each).is_dir()] if root.is_dir() else []
+    states = dict(TrainingRun.objects.filter(pk__in=[each.name for each in there]).values_list("pk", "state"))
+    for folder in there:
+        if folder.name not in states:
+            _remove_stray(folder)
+        elif states[folder.name] not in ACTIVE:
+            remove_data(folder.name)
+
+
+def _remove_stray(folder: Path) -> None:
+    """Unless it is young: its row may be about to be written."""
+    if time.time() - folder.stat().st_mtime > _STRAY_AFTER:
+        shutil.rmtree(folder, ignore_errors=True)

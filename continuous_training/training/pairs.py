@@ -1,11 +1,11 @@
 """By what pairs are told apart: what an export noted of each, and what a run was given, meet in these hashes."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
 
+from continuous_training.exporting.layout import hash_of
 from continuous_training.models import ExportedExample
 from continuous_training.models.exports import FORGOTTEN
 
@@ -23,8 +23,8 @@ class Known:
 
 
 def pair_digest(line: bytes) -> bytes:
-    """SHA-256 of a line of chat JSONL without its newline: in hex, an export's `pair_hash`."""
-    return hashlib.sha256(line).digest()
+    """The SHA-256 of a line of chat JSONL, of which an export notes the hex digits as `pair_hash`."""
+    return bytes.fromhex(hash_of(line))
 
 
 def digests_of(ids: Iterable[str]) -> set[bytes]:

@@ -22,7 +22,7 @@ def resume_runs() -> list[str]:
     found = [run.pk for run in _unattended() if not run.device or first_in_line(run).pk == run.pk]
     for run_id in found:
         send(run_id, expires=EVERY)
-    sweep(TrainingRun.objects.exclude(state__in=ACTIVE).values_list("pk", flat=True).iterator())
+    sweep()
     return found
 
 

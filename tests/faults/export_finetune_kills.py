@@ -19,7 +19,7 @@ from typing import Any
 import django
 
 _ACTS = ("link", "mkdir", "rename", "replace", "rmdir", "unlink")  # of os
-_BEGINS = "writing files"  # the stage before which nothing is written that others see
+_BEGINS = "looking for pairs that were exported before"  # the stage before which nothing is written that others see
 
 
 class Steps:
@@ -51,9 +51,8 @@ class Steps:
         from django.db import connection
         from django.db.backends.base.base import BaseDatabaseWrapper
 
-        for name in _ACTS:
-            setattr(os, name, self.before(getattr(os, name)))
-        BaseDatabaseWrapper._commit = self.before(BaseDatabaseWrapper._commit)
+        for kind, name in ((BaseDatabaseWrapper, "_commit"), *((os, act) for act in _ACTS)):
+            setattr(kind, name, self.before(getattr(kind, name)))
         connection.ensure_connection()
         connection.execute_wrappers.append(lambda execute, *rest: self.before(execute)(*rest))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.faults.conftest import Site
 
-STEPS = {"run:openai": 40, "run:steps": 40, "cancel:openai": 10, "cancel:steps": 5}  # at least so many
+STEPS = {"run:openai": 40, "run:steps": 35, "cancel:openai": 10, "cancel:steps": 5}  # at least so many
 
 
 def test_whatever_step_is_the_last_a_run_comes_to_its_end_once(tmp_path: Path) -> None:

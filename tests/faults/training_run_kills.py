@@ -75,15 +75,17 @@ def main(*cases: str) -> None:
 
     call_command("migrate", "continuous_training", verbosity=0)
     call_command("migrate", "capture_app", verbosity=0)
-    ssl.create_default_context = cache(ssl.create_default_context)  # each client loads all certificates, for http, too
+    # Each client loads all certificates, for http as well.
+    ssl.create_default_context = cache(ssl.create_default_context)  # type: ignore[assignment]  # it is called alike
     with finetuning_server() as service:
-        print(json.dumps({case: _every_step(*case.split(":"), service) for case in cases}))
+        print(json.dumps({case: _every_step(case, service) for case in cases}))
 
 
-def _every_step(verb: str, trainer: str, service: FinetuningServer) -> dict[str, Any]:
+def _every_step(case: str, service: FinetuningServer) -> dict[str, Any]:
     from django.conf import settings
     from django.db import connection
 
+    verb, _, trainer = case.partition(":")
     settings.CONTINUOUS_TRAINING = _loop(service, trainer)
     wrong: list[str] = []
     for step in count(1):
@@ -121,7 +123,7 @@ def _reset(service: FinetuningServer, verb: str) -> None:
     for held in (service.files, service.jobs, service.models, service.bodies):
         held.clear()
     service.uploads = 0
-    service.statuses = ("running",) if verb == "cancel" else ("running", "succeeded")
+    service.statuses = ("running",) if verb == "cancel" else ("succeeded",)
 
 
 def _killed(step: int, act: Callable[[], Any]) -> bool:
@@ -145,20 +147,13 @@ def _do(verb: str, run_id: str) -> None:
         _advance(_request())
 
 
-def _request() -> str:
+def _request(**options: Any) -> str:
     from continuous_training.training.runs import request_run
     from tests.unit.continuous_training.training.material import chat, chat_file
 
     path = Path(os.environ["TRAINING_DATA_DIR"]).parent / "chats.jsonl"
     data = [path if path.exists() else chat_file(path, [chat("a"), chat("b")])]
-    options = {} if _trainer() == "openai" else {"waits": 1e-6}
     return request_run(TASK, by="ada", data=data, options=options).pk
-
-
-def _trainer() -> str:
-    from continuous_training.conf import loop_settings
-
-    return loop_settings().default_trainer
 
 
 def _advance(run_id: str, times: int = 20) -> None:
@@ -172,7 +167,10 @@ def _advance(run_id: str, times: int = 20) -> None:
 
 def _prepared() -> str:
     """A run that is being trained."""
-    run_id = _request()
+    from continuous_training.conf import loop_settings
+
+    options = {} if loop_settings().default_trainer == "openai" else {"waits": 1e-6}
+    run_id = _request(**options)
     _advance(run_id, times=2)
     return run_id
 
@@ -198,7 +196,7 @@ def _problems(verb: str, service: FinetuningServer, trainer: str) -> list[str]:
     run = _gone_on(verb)
     is_cancelled = verb == "cancel"
     jobs = [job["status"] for job in service.jobs.values()]
-    expected = {
+    expected: dict[str, tuple[Any, Any]] = {
         "state": (run.state, "cancelled" if is_cancelled else "succeeded"),
         "models": (TrainedModel.objects.count(), 0 if is_cancelled else 1),
         "spend": (Spend.objects.count(), 0 if is_cancelled else 1),

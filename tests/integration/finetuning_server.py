@@ -210,7 +210,9 @@ def _upload(service: FinetuningServer, handler: _Handler, body: bytes) -> tuple[
     head = f"Content-Type: {handler.headers['Content-Type']}\r\n\r\n".encode()
     parts = list(BytesParser(policy=HTTP).parsebytes(head + body).iter_parts())
     file = next(part for part in parts if part.get_filename())
-    return 200, service.upload(str(file.get_filename()), file.get_payload(decode=True))
+    content = file.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return 200, service.upload(str(file.get_filename()), content)
 
 
 def _files(service: FinetuningServer, handler: _Handler, body: bytes) -> tuple[int, Any]:

@@ -225,4 +225,5 @@ def _remove(ledger: Ledger, path: Path, sent: Sequence[ColdPart], blobs: set[str
             progress=progress,
         )
     for part in sent:
-        remember_part(ledger.becomes(part, State.THERE))
+        remember_part(part)
+        ledger.becomes(part, State.THERE)

@@ -28,7 +28,8 @@ def settled_ledger(zip_path: Path) -> Ledger:
             if chunk_names([part]) & here:
                 ledger.let_go(part)
             else:
-                remember_part(ledger.becomes(part, State.THERE))
+                remember_part(part)
+                ledger.becomes(part, State.THERE)
     return ledger
 
 

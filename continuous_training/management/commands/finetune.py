@@ -19,7 +19,7 @@ SHELL = "shell"
 class Command(RunCommand):
     help = (
         "Fine-tune a model on a task's export, or on files of chats. The files are checked line by line and copied; "
-        "then a worker trains, within a minute, or with --wait this command does. Ctrl-C leaves the run to go on later; "
+        "then a worker trains, within a minute, or with --wait this command. Ctrl-C leaves the run to go on later; "
         "`cancel_training` ends it. Exit status 1: the run was refused, failed or was cancelled; 130: Ctrl-C."
     )
 

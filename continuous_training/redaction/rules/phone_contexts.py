@@ -38,9 +38,14 @@ _NAMED_OTHERWISE: Final = re.compile(
 
 def announces_phone(before: str) -> bool:
     """Whether the end of `before`, in lower case, announces a phone number."""
-    return bool(_ANNOUNCED.search(before))
+    return _may_say(before) and bool(_ANNOUNCED.search(before))
 
 
 def is_other_number(before: str) -> bool:
     """Whether the end of `before`, in lower case, says that a number of another kind comes."""
-    return bool(_NAMED_OTHERWISE.search(before))
+    return _may_say(before) and bool(_NAMED_OTHERWISE.search(before))
+
+
+def _may_say(before: str) -> bool:
+    """Tables of numbers have no words; a quick look, for there are many."""
+    return bool(before.strip("0123456789 .()/+-,"))

@@ -74,10 +74,11 @@ def _phones_in(scan: Scan, start: int, end: int, regions: Regions) -> Iterator[F
     last_end = -1
     while start < end:
         found = _phone_at(scan, start, end, regions, after=last_end)
-        if found is not None:
-            yield found
-            start = last_end = found.end
-        start = _next_group(scan.text, start, end)
+        if found is None:
+            start = _next_group(scan.text, start, end)
+            continue
+        yield found
+        start = last_end = found.end
 
 
 def _next_group(text: str, start: int, end: int) -> int:
@@ -87,7 +88,7 @@ def _next_group(text: str, start: int, end: int) -> int:
 
 def _phone_at(scan: Scan, start: int, end: int, regions: Regions, *, after: int) -> Found | None:
     text = scan.text
-    if end - start < _FEWEST_DIGITS or not _may_begin(text, start) or _DATE.match(text, start):
+    if end - start < _FEWEST_DIGITS or not (start == after or _may_begin(text, start)) or _DATE.match(text, start):
         return None
     number = _international(text, start, end) or _national(scan, start, end, regions, after=after)
     if number is None:

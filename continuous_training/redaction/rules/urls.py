@@ -26,20 +26,57 @@ _TLD: Final = re.compile(
 _REST: Final = re.compile(r"(?::[0-9]{1,5}(?![0-9]))?(?:[/?#]|\\/)")  # what goes on after a host
 _PORT: Final = re.compile(r":[0-9]{2,5}(?![0-9:])")
 _LONGEST_HOST: Final = 128
-_TRAILING: Final = ".,;:!?*~'\u2026"
-_ENTITIES: Final = re.compile(r"&(?:quot|lt|gt|apos|#39|#34);")
-_PAIRS: Final = {")": "(", "]": "[", "}": "{"}
+_TRAILING: Final = ".,;:!?*~'\u2026([{"
+_STOPS: Final = re.compile(r"[()\[\]{}]|&(?:quot|lt|gt|apos|#39|#34);")
+_OPENING: Final = {")": "(", "]": "[", "}": "{"}
+
+
+class _Links:
+    """Where links end. A run of characters that may be in one is measured once, however many begin in it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._run = (0, 0)
+
+    def end(self, start: int) -> int:
+        """Where the link that goes on at `start` ends: before closing punctuation, and a bracket opened before it."""
+        if not self._run[0] <= start < self._run[1]:
+            body = _BODY.match(self._text, start)
+            self._run = body.span() if body else (start, start)
+        end = self._first_stop(start, self._run[1])
+        while end > start and self._text[end - 1] in _TRAILING:
+            end -= 1
+        return end
+
+    def end_after_host(self, end: int) -> int:
+        if _REST.match(self._text, end):
+            return self.end(end)
+        port = _PORT.match(self._text, end)
+        return port.end() if port else end
+
+    def _first_stop(self, start: int, end: int) -> int:
+        """The first bracket that closes what was not opened, the first entity of HTML, or `end`."""
+        opened = dict.fromkeys(_OPENING.values(), 0)
+        for stop in _STOPS.finditer(self._text, start, end):
+            if stop[0] in opened:
+                opened[stop[0]] += 1
+                continue
+            opening = _OPENING.get(stop[0], "")
+            if not opened.get(opening):
+                return stop.start()
+            opened[opening] -= 1
+        return end
 
 
 def find_urls(scan: Scan) -> Iterator[Found]:
-    yield from _with_scheme(scan, "://")
-    yield from _with_scheme(scan, ":\\/\\/")  # as JSON may escape it
-    yield from _with_www(scan)
-    yield from _bare(scan)
+    links = _Links(scan.text)
+    yield from _with_scheme(scan.text, "://", links)
+    yield from _with_scheme(scan.text, ":\\/\\/", links)  # as JSON may escape it
+    yield from _with_www(scan, links)
+    yield from _bare(scan, links)
 
 
-def _with_scheme(scan: Scan, anchor: str) -> Iterator[Found]:
-    text = scan.text
+def _with_scheme(text: str, anchor: str, links: _Links) -> Iterator[Found]:
     colon = text.find(anchor)
     while colon >= 0:
         after = colon + len(anchor)
@@ -47,20 +84,20 @@ def _with_scheme(scan: Scan, anchor: str) -> Iterator[Found]:
         scheme = _SCHEME_BACKWARDS.match(text[max(0, colon - 24) : colon][::-1])
         name = scheme[0][::-1].lstrip("0123456789+.-") if scheme else ""
         if name and _AUTHORITY.match(text, after):
-            end = _end(text, after)
+            end = links.end(after)
             if end > after + text.startswith("/", after):
                 yield _found(text, colon - len(name), end)
         colon = text.find(anchor, max(end, after))
 
 
-def _with_www(scan: Scan) -> Iterator[Found]:
+def _with_www(scan: Scan, links: _Links) -> Iterator[Found]:
     for start in scan.positions(b"www."):
         host = None if _WORD.match(scan.text, start - 1 if start else len(scan.text)) else _HOST.match(scan.text, start)
         if host is not None:
-            yield _found(scan.text, start, _end_after_host(scan.text, host.end()))
+            yield _found(scan.text, start, links.end_after_host(host.end()))
 
 
-def _bare(scan: Scan) -> Iterator[Found]:
+def _bare(scan: Scan, links: _Links) -> Iterator[Found]:
     text, reached = scan.text, 0
     for found in _TLD.finditer(scan.low):
         dot, end = found.span()
@@ -70,7 +107,7 @@ def _bare(scan: Scan) -> Iterator[Found]:
         host = labels[0][::-1].lstrip("-") if labels else ""
         start = dot - len(host)
         if host and _is_host(text, start, dot, end):
-            reached = _end_after_host(text, end)
+            reached = links.end_after_host(end)
             yield _found(text, start, reached)
 
 
@@ -90,38 +127,6 @@ def _is_host(text: str, start: int, dot: int, end: int) -> bool:
     if labels[0].lower() in CODE_HEADS and not has_path:
         return False
     return has_path or (tld.lower() in CERTAIN and len(labels[-1]) > 1)
-
-
-def _end_after_host(text: str, end: int) -> int:
-    if _REST.match(text, end):
-        return _end(text, end)
-    port = _PORT.match(text, end)
-    return port.end() if port else end
-
-
-def _end(text: str, start: int) -> int:
-    """Where the link that goes on at `start` ends: before closing punctuation, and a bracket opened before it."""
-    body = _BODY.match(text, start)
-    if body is None:
-        return start
-    link = body[0]
-    if entity := _ENTITIES.search(link):
-        link = link[: entity.start()]
-    if any(closing in link for closing in _PAIRS):
-        link = link[: _first_unbalanced(link)]
-    return start + len(link.rstrip(_TRAILING + "([{"))
-
-
-def _first_unbalanced(link: str) -> int:
-    opened = dict.fromkeys(_PAIRS.values(), 0)
-    for position, character in enumerate(link):
-        if character in opened:
-            opened[character] += 1
-        elif opening := _PAIRS.get(character):
-            if not opened[opening]:
-                return position
-            opened[opening] -= 1
-    return len(link)
 
 
 def _found(text: str, start: int, end: int) -> Found:

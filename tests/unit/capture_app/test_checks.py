@@ -106,7 +106,7 @@ def test_e005_says_that_the_default_provider_is_not_configured(capture: Callable
 
     assert error.id == "capture_app.E005"
     assert error.msg == "DEFAULT_PROVIDER is 'gone', which PROVIDERS lacks."
-    assert error.hint == "PROVIDERS has offline, openai."
+    assert error.hint == "PROVIDERS has local, offline, openai."
 
 
 def test_e005_says_which_route_leads_nowhere(capture: Callable[..., None]) -> None:
@@ -116,7 +116,7 @@ def test_e005_says_which_route_leads_nowhere(capture: Callable[..., None]) -> No
 
     assert error.id == "capture_app.E005"
     assert "Route 'shop'" in error.msg
-    assert error.hint == 'A route is {"PROVIDER": ..., "MODEL": ...}; PROVIDERS has offline, openai.'
+    assert error.hint == 'A route is {"PROVIDER": ..., "MODEL": ...}; PROVIDERS has local, offline, openai.'
 
 
 def test_e005_says_which_route_is_no_dict(capture: Callable[..., None]) -> None:

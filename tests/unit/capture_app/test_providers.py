@@ -43,5 +43,5 @@ def test_a_fork_makes_its_own_because_connections_do_not_survive_one() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(CaptureConfigurationError, match=r"no provider 'gone' .* it has offline, openai\."):
+    with pytest.raises(CaptureConfigurationError, match=r"no provider 'gone' .* it has local, offline, openai\."):
         get_provider("gone")

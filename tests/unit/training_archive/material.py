@@ -1,9 +1,12 @@
 """Databases, chunks and ZIPs to test with, made row by row and without Django's database."""
 
 import hashlib
+import pickle
+import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +88,25 @@ def write_archive(zip_path: Path, *chunks: Iterable[Row]) -> list[Sidecar]:
     folder.mkdir(parents=True)
     sidecars = []
     for number, rows in enumerate(chunks):
-        name = f"{PREFIX}{number:04d}"
-        sealed, chunk = write_database(folder / "sealed" / f"{name}.duckdb", rows), folder / f"{name}.duckdb"
-        sidecar = compact(sealed, chunk, scratch=folder)
-        append_chunk(zip_path, chunk, sidecar, compresslevel=1)
-        sidecars.append(sidecar)
+        chunk = folder / f"{PREFIX}{number:04d}.duckdb"
+        sidecars.append(write_chunk(chunk, rows))
+        append_chunk(zip_path, chunk, sidecars[-1], compresslevel=1)
     return sidecars
+
+
+def write_chunk(path: Path, rows: Iterable[Row]) -> Sidecar:
+    """A real chunk of these rows, named as its file."""
+    content, sidecar = _made_chunk(path.stem, pickle.dumps(list(rows)))
+    path.write_bytes(content)
+    return sidecar
+
+
+@lru_cache(maxsize=24)  # as most tests want the same few; one takes half a megabyte
+def _made_chunk(name: str, rows: bytes) -> tuple[bytes, Sidecar]:
+    with tempfile.TemporaryDirectory() as folder:
+        sealed, chunk = Path(folder) / "sealed" / f"{name}.duckdb", Path(folder) / f"{name}.duckdb"
+        sidecar = compact(write_database(sealed, pickle.loads(rows)), chunk, scratch=Path(folder))
+        return chunk.read_bytes(), sidecar
 
 
 def sidecar_of(content: bytes, *, name: str = NAME, **values: Any) -> Sidecar:

@@ -76,9 +76,9 @@ def _counts(job: Job, chats: Mapping[str, int]) -> str:
         job.about_data.get("source", ""), ""
     )
     return (
-        f"{source}Learnt: {chats['train']:,} answers; kept back to measure the loss: {chats['validation']:,}. Left out: "
-        f"{chats['too_long']:,} that are longer than {job.options.max_length:,} tokens; {chats['unwritable']:,} that "
-        "hold images, or that the chat template cannot write."
+        f"{source}Learnt: {chats['train']:,} answers; kept back to measure the loss: {chats['validation']:,}. Left "
+        f"out: {chats['too_long']:,} that are longer than {job.options.max_length:,} tokens; {chats['unwritable']:,} "
+        "that hold images, or that the chat template cannot write."
     )
 
 

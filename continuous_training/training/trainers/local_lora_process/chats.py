@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from capture_app.providers.chat_templates import template_message
 from continuous_training.training.trainers.local_lora_process.options import ALL
 
 MASKED: Final = -100  # the label of a token that is not learnt
@@ -59,39 +60,11 @@ def _is_learnt(message: Mapping[str, Any]) -> bool:
     return message["role"] == "assistant" and message.get("weight") != 0
 
 
-def _for_template(message: Mapping[str, Any]) -> Message:
-    """As chat templates take it: content is text, and the arguments of a tool call are an object."""
-    plain = {key: value for key, value in message.items() if key != "weight" and value is not None}
-    plain["content"] = _text(message.get("content"))
-    if plain["role"] == "developer":
-        plain["role"] = "system"
-    if message.get("tool_calls"):
-        plain["tool_calls"] = [_for_template_call(call) for call in message["tool_calls"]]
-    return plain
-
-
-def _text(content: Any) -> str:
-    if not isinstance(content, list):
-        return content or ""
-    if not all(isinstance(part.get("text"), str) for part in content):
-        raise ValueError("it has parts that are no text")
-    return "\n".join(part["text"] for part in content)
-
-
-def _for_template_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call["function"]
-    try:
-        arguments = json.loads(function["arguments"])
-    except ValueError:  # a model wrote it; it is learnt as it stands
-        arguments = function["arguments"]
-    return {**call, "function": {**function, "arguments": arguments}}
-
-
 def encode(tokenizer: Any, chat: Chat) -> Encoded:
     """By the tokenizer's own chat template. Raises ValueError for what cannot be written by it, and for images."""
-    prompt = [_for_template(message) for message in chat.prompt]
+    prompt = [template_message(message) for message in chat.prompt]
     read = _ids(tokenizer, prompt, chat.tools, add_generation_prompt=True)
-    whole = _up_to_its_end(tokenizer, _ids(tokenizer, [*prompt, _for_template(chat.answer)], chat.tools))
+    whole = _up_to_its_end(tokenizer, _ids(tokenizer, [*prompt, template_message(chat.answer)], chat.tools))
     begin = _common_length(read, whole)
     return Encoded(whole, [MASKED] * begin + whole[begin:])
 

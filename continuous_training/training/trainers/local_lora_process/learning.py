@@ -1,26 +1,19 @@
 """The training itself: trl's SFTTrainer over tokens that `chats` made, from checkpoint to checkpoint."""
 
 import json
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from transformers import TrainerCallback
-
-from capture_app.files import fsync_directory, fsync_file, write_atomically
+from capture_app.files import write_atomically
 from continuous_training.training.trainers.local_lora_process.base import Base
+from continuous_training.training.trainers.local_lora_process.checkpoints import last_checkpoint
 from continuous_training.training.trainers.local_lora_process.data import Data
 from continuous_training.training.trainers.local_lora_process.job import Job
 from continuous_training.training.trainers.local_lora_process.options import LORA
 from continuous_training.training.trainers.local_lora_process.problems import Hopeless
-from continuous_training.training.trainers.local_lora_process.stopping import Stop, Stopped
+from continuous_training.training.trainers.local_lora_process.stopping import Stop, Stopped, Tell
 
-_COMPLETE: Final = "complete"  # in a checkpoint, written last
 _BASELINE: Final = "baseline.json"  # in the run's folder: the loss of the base, before anything was learnt
 _POINTS: Final = 100  # of the loss curve, about
-
-Tell = Callable[[dict[str, Any]], None]
 
 
 class Learnt(NamedTuple):
@@ -33,18 +26,21 @@ class Learnt(NamedTuple):
 
 def learn(job: Job, base: Base, data: Data, stop: Stop, tell: Tell) -> Learnt:
     """Train from the last checkpoint on, or from the beginning. Raises Stopped; what was learnt is kept then."""
-    trainer = _trainer(job, base, data, _Watch(stop, tell))
+    trainer = make_trainer(job, base, data, stop, tell)
     before = _baseline(job, trainer, data)
-    trainer.train(resume_from_checkpoint=_last_checkpoint(job.checkpoints))
+    trainer.train(resume_from_checkpoint=last_checkpoint(job.checkpoints))
     if trainer.state.global_step < trainer.state.max_steps:
         raise Stopped
     after = _validation_loss(trainer, data)
     return Learnt(trainer.model, _metrics(trainer, data, before, after), _curve(trainer))
 
 
-def _trainer(job: Job, base: Base, data: Data, watch: TrainerCallback) -> Any:
+def make_trainer(job: Job, base: Base, data: Data, stop: Stop, tell: Tell) -> Any:
+    """Raises Hopeless when the options do not fit the base."""
     from transformers.trainer_callback import PrinterCallback
     from trl import SFTTrainer
+
+    from continuous_training.training.trainers.local_lora_process.watching import Watch
 
     try:
         trainer = SFTTrainer(
@@ -54,7 +50,7 @@ def _trainer(job: Job, base: Base, data: Data, watch: TrainerCallback) -> Any:
             train_dataset=data.train,
             eval_dataset=data.validation,
             peft_config=_adapter(job) if job.options.method == LORA else None,
-            callbacks=[watch],
+            callbacks=[Watch(stop, tell)],
         )
     except ValueError as error:  # targets that the base does not have, and the like
         raise Hopeless(f"The base model cannot be trained with these options: {error}") from error
@@ -105,50 +101,6 @@ def _arguments(job: Job, base: Base, chats: int) -> Any:
         disable_tqdm=True,
         report_to="none",
     )
-
-
-class _Watch(TrainerCallback):  # type: ignore[misc]  # to the type checker it is Any: it may not be installed
-    """Tells how far the training is, stops it when asked to, and marks the checkpoints that are whole."""
-
-    def __init__(self, stop: Stop, tell: Tell) -> None:
-        self._stop = stop
-        self._tell = tell
-        self._loss: float | None = None
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        self._loss = (logs or {}).get("loss", self._loss)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._tell({"event": "progress", "step": state.global_step, "steps": state.max_steps, "loss": self._loss})
-        if self._stop.is_asked:
-            control.should_save = True
-            control.should_training_stop = True
-
-    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._stop.raise_if_asked()
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        _mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-
-
-# --- Checkpoints -----------------------------------------------------------------------------------------------------
-
-
-def _mark_complete(checkpoint: Path) -> None:
-    for path in checkpoint.iterdir():
-        fsync_file(path)
-    fsync_directory(checkpoint)
-    write_atomically(checkpoint / _COMPLETE, b"")
-    fsync_directory(checkpoint.parent)
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The newest whole one; the others are removed."""
-    found = list(folder.glob("checkpoint-*"))
-    whole = [each for each in found if (each / _COMPLETE).exists()]
-    for each in set(found) - set(whole):
-        shutil.rmtree(each)
-    return str(max(whole, key=lambda each: int(each.name.rpartition("-")[2]))) if whole else None
 
 
 # --- Figures ---------------------------------------------------------------------------------------------------------

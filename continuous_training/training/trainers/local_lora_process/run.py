@@ -12,8 +12,8 @@ from continuous_training.training.trainers.local_lora_process.base import Base, 
 from continuous_training.training.trainers.local_lora_process.card import draw_curve, write_card
 from continuous_training.training.trainers.local_lora_process.data import prepare
 from continuous_training.training.trainers.local_lora_process.job import CURVE, FACTS, Job
-from continuous_training.training.trainers.local_lora_process.learning import Tell, learn
-from continuous_training.training.trainers.local_lora_process.stopping import Stop
+from continuous_training.training.trainers.local_lora_process.learning import learn
+from continuous_training.training.trainers.local_lora_process.stopping import Stop, Tell
 
 
 def train(job: Job, stop: Stop, tell: Tell) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 _PATIENCE: Final = 120.0  # seconds for a checkpoint once the worker is gone; another one may be waiting for the GPU
 _ABANDONED: Final = 70  # exit code
 _INPUT: Final = 0  # by its number: sys.stdin has a lock that a thread may not hold when the process ends
+
+
+Tell = Callable[[dict[str, Any]], None]  # what the process tells its worker: an event
 
 
 class Stopped(Exception):
@@ -22,10 +26,10 @@ class Stop:
 
     def watch(self) -> None:
         """From now on, in the main thread."""
-        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGTERM, self.ask)
         threading.Thread(target=self._watch_worker, daemon=True, name="watches the worker").start()
 
-    def _ask(self, *_: Any) -> None:
+    def ask(self, *_: Any) -> None:
         self._asked.set()
 
     def _watch_worker(self) -> None:

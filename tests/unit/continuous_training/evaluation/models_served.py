@@ -13,7 +13,7 @@ from tests.integration.openai_server import Reply, Seen, completion, error, json
 Says = Callable[[str], Any]  # from the last message's text to an answer's text, or to a Reply
 
 BACKEND = "capture_app.providers.openai_compatible.OpenAICompatibleProvider"
-CLOSE = {"connection": "close"}  # no client is ever closed, and one that is thrown away must have nothing open
+CLOSE = "close"  # no client is ever closed, and one that is thrown away must have nothing open
 PRICES = {"good": {"input": 1.0, "output": 2.0}, "judge": {"input": 1.0, "output": 1.0}}  # USD per million tokens
 
 
@@ -46,7 +46,7 @@ class Served:
 
 def failing(status: int = 500) -> Says:
     """A model that only errs."""
-    return lambda asked: json_reply(error("Out of order.", "server_error"), status=status, **CLOSE)
+    return lambda asked: json_reply(error("Out of order.", "server_error"), status=status, connection=CLOSE)
 
 
 def answering(answers: Mapping[str, str], otherwise: str = "I do not know.") -> Says:
@@ -66,7 +66,7 @@ def served_models() -> Iterator[Served]:
             said = served.says[request["model"]](asked)
             if isinstance(said, Reply):
                 return said
-            return json_reply(completion({"content": said}, model=request["model"]), **CLOSE)
+            return json_reply(completion({"content": said}, model=request["model"]), connection=CLOSE)
 
         server.answer_for = answer
         yield served

@@ -78,3 +78,9 @@ def test_of_no_values_there_is_no_mean() -> None:
 
 def test_scores_that_differ_by_a_rounding_error_are_a_tie() -> None:
     assert outcomes([0.1 + 0.2 - 0.3, 0.5, -0.5, 0.0]) == (1, 2, 1)
+
+
+@few
+@given(SCORES, st.floats(0, 100))
+def test_percentiles_are_those_of_numpy(scores: list[float], percent: float) -> None:
+    assert percentile(scores, percent) == pytest.approx(np.percentile(scores, percent))

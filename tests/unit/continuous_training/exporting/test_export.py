@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import orjson
 import pytest
@@ -29,6 +31,7 @@ from tests.unit.continuous_training.exporting.material import (
 )
 from tests.unit.training_archive.material import row, write_archive
 from training_archive.services import archive_training_data, rebuild_example_index
+from training_archive.zip_archive import ChunkMember, extract_chunk
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +50,27 @@ def test_what_is_archived_and_what_is_live_is_taken(exports: Path) -> None:
     assert report.counts.pairs == 2
     assert answers_in(exports / f"{report.exports[0]}.jsonl") == ["It costs six pounds.", ANSWER]
     assert master(exports).read_bytes() == (exports / f"{report.exports[0]}.jsonl").read_bytes()
+
+
+def test_only_chunks_that_hold_something_new_are_read(exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noted(archive: ZipFile, member: ChunkMember, *others: Any) -> Path:
+        read.append(member.name)
+        return extract_chunk(archive, member, *others)
+
+    monkeypatch.setattr("training_archive.reader.extract_chunk", noted)
+    said()
+    archive_training_data()
+    export_finetune()
+    said(answer="It costs six pounds.")
+    archive_training_data()
+    read.clear()
+
+    export_finetune()
+
+    assert len(read) == 1
+    assert answers_in(master(exports)) == [ANSWER, "It costs six pounds."]
 
 
 def test_each_task_has_files_of_its_own(exports: Path) -> None:

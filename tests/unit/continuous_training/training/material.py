@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from continuous_training import exceptions
 from continuous_training.conf import loop_settings
+from continuous_training.exceptions import TrainingCancelled, TrainingFailed
 from continuous_training.exporting.layout import MASTER, MASTER_MANIFEST, File, file_name, lane_of
 from continuous_training.exporting.master import Master, manifest_of, read_master
 from continuous_training.models import TrainingRun
@@ -39,8 +41,6 @@ class StepTrainer(Trainer):
         self._raise(job)
         while done < self._steps:
             if report.is_cancelled():
-                from continuous_training.exceptions import TrainingCancelled
-
                 raise TrainingCancelled("It was asked to stop.")
             note(job.folder, f"step {done + 1}")
             done += 1
@@ -66,14 +66,10 @@ class StepTrainer(Trainer):
         return None
 
     def check_options(self, options: Mapping[str, Any]) -> None:
-        from continuous_training.exceptions import TrainingFailed
-
         if "n_epochs" in options:
             raise TrainingFailed("It knows no epochs.")
 
     def _raise(self, job: TrainingJob) -> None:
-        from continuous_training import exceptions
-
         names = job.options.get("raises", [])
         raised = notes(job.folder).count("raised")
         if raised < len(names):

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from capture_app.put_aside import Wanted
-from continuous_training.exporting.pairs import hash_of
+from continuous_training.exporting.layout import hash_of
 from continuous_training.models import ExportedExample, TrainedModel, TrainingRun
 from continuous_training.models.exports import FORGOTTEN
 from continuous_training.training.folders import data_folder, run_folder
 from continuous_training.training.lineage import stop_training_on
-from continuous_training.training.pairs import pair_digest
 from continuous_training.training.runs import advance_run
 from tests.unit.continuous_training.training.material import chat, chat_file, requested
 from training_archive.made_from import MadeFrom, made_from
@@ -44,12 +43,6 @@ def model(run: TrainingRun, examples: int | None) -> MadeFrom:
 
 def named(*ids: str) -> list[MadeFrom]:
     return [each for each in made_from(ids) if each.kind in ("model", "training run")]
-
-
-def test_a_pair_is_known_by_what_its_export_noted() -> None:
-    line = json.dumps(chat("a")).encode()
-
-    assert pair_digest(line).hex() == hash_of(line + b"\n")
 
 
 def test_the_models_that_learnt_from_an_example_are_named(tmp_path: Path, exported: Callable[..., list[Path]]) -> None:

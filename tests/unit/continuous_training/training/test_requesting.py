@@ -113,11 +113,20 @@ def test_a_file_without_lines_is_refused(tmp_path: Path) -> None:
         requested(tmp_path, data=[chat_file(tmp_path / "a.jsonl", [])])
 
 
-def test_a_trainer_that_cannot_be_made_from_its_settings_is_said_to(tmp_path: Path, loop: Callable[..., None]) -> None:
-    backend = "tests.unit.continuous_training.training.material.StepTrainer"
-    loop(TRAINERS={"steps": {"BACKEND": backend, "OPTIONS": {"typo": 1}}})
+@pytest.mark.parametrize(
+    ("backend", "options", "words"),
+    [
+        ("tests.unit.continuous_training.training.material.StepTrainer", {"typo": 1}, "typo"),
+        ("tests.unit.continuous_training.training.material.Nobody", {}, "Nobody"),
+        ("pathlib.Path", {}, "is no Trainer"),
+    ],
+)
+def test_a_trainer_that_cannot_be_made_from_its_settings_is_said_to(
+    tmp_path: Path, loop: Callable[..., None], backend: str, options: dict[str, Any], words: str
+) -> None:
+    loop(TRAINERS={"steps": {"BACKEND": backend, "OPTIONS": options}})
 
-    with pytest.raises(LoopError, match=r"'steps' cannot be made .*typo"):
+    with pytest.raises(LoopError, match=rf"'steps' cannot be made .*{words}"):
         requested(tmp_path)
 
 

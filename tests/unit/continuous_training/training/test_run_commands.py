@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Path:
     return chat_file(tmp_path / "chats.jsonl", [chat("a"), chat("b")])
 
 
-def test_finetune_gives_the_run_to_a_worker(run: Callable[..., str], data: Path, sent: Callable[[], list[Any]]) -> None:
+def test_finetune_queues_a_run_for_a_worker(run: Callable[..., str], data: Path) -> None:
     arguments = ("--data", data, "--base-model", "other", "--option", "waits=100", "--option", "note=a=b")
 
     found = json.loads(run("finetune", "shop", *arguments, "--json"))

@@ -1,20 +1,23 @@
 """An archive with old and young chunks, and a storage that old ones move to."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from capture_app.blobs import REFERENCE
-from capture_app.models import ExampleIndex, Review
+from capture_app.models import ExampleIndex, ForgottenExample, Review
 from tests.unit.training_archive.shipping.material import add_blob, add_chunk
 from training_archive.cold.moving import ColdReport, move_to_cold_storage
 from training_archive.cold.returning import ReturnReport, fetch_from_cold
+from training_archive.cold.settling import remember_cold
 from training_archive.models import ArchivedChunk, Erasure
-from training_archive.services import rebuild_example_index
+from training_archive.reader import iter_chunks
+from training_archive.records import remember_archive
 from training_archive.shipping.retries import Backoff
 
 JANUARY, FEBRUARY = datetime(2026, 1, 15), datetime(2026, 2, 15)  # naive, in UTC, as chunks have it
@@ -47,38 +50,70 @@ def storage(settings: Any, cold_folder: Path, tmp_path: Path) -> None:
     settings.TRAINING_ARCHIVE = {"COLD_STORAGE": "cold", "COLD_PREFIX": "old"}
 
 
+def _facts(user: str, *images: bytes) -> dict[str, Any]:
+    references = [REFERENCE + hashlib.sha256(image).hexdigest() for image in images]
+    return {"gleaner": {"user_id": user, "messages": references}}
+
+
+CHUNKS: dict[str, dict[str, Any]] = {
+    "a": {"created_at": JANUARY, "metadata": _facts("ann", SHARED)},
+    "b": {"created_at": JANUARY, "metadata": _facts("bob", ONLY_OLD)},
+    "c": {"created_at": FEBRUARY, "metadata": _facts("ann", SHARED)},
+    "y": {"created_at": YOUNG, "metadata": _facts("bob", SHARED, YOUNGS)},
+}
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the archives that tests begin with: one of each of these sets of examples, a chunk for each."""
+    folder = tmp_path_factory.mktemp("cold archives")
+    for ids in ("abcy", "aby"):
+        for number, example_id in enumerate(ids):
+            zip_path = folder / ids / "llm_training_dataset.zip"
+            add_chunk(zip_path, number, [example_id], **CHUNKS[example_id])
+        for image in (SHARED, ONLY_OLD, YOUNGS):
+            add_blob(folder / ids, image)
+    return folder
+
+
 @pytest.fixture
-def archive(zip_path: Path, data_dir: Path, cold_folder: Path) -> Callable[[], None]:
+def archive(made: Path, zip_path: Path, data_dir: Path, cold_folder: Path) -> Callable[..., None]:
     """Make the archive, or make it anew: a and b of January, c of February, y of yesterday, all of them indexed.
 
     a and c refer to an image that y refers to as well, b to one of its own.
     """
 
-    def make() -> None:
-        shutil.rmtree(data_dir, ignore_errors=True)
-        shutil.rmtree(cold_folder, ignore_errors=True)
-        for model in (ExampleIndex, ArchivedChunk, Erasure, Review):
+    def make(ids: str = "abcy") -> None:
+        for folder in (data_dir, cold_folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made / ids, data_dir)
+        for model in (ExampleIndex, ArchivedChunk, Erasure, Review, ForgottenExample):
             model.objects.all().delete()
-        shared, own, young = (_refer_to(data_dir, image) for image in (SHARED, ONLY_OLD, YOUNGS))
-        add_chunk(zip_path, 1, ["a"], created_at=JANUARY, metadata=_facts("ann", shared))
-        add_chunk(zip_path, 2, ["b"], created_at=JANUARY, metadata=_facts("bob", own))
-        add_chunk(zip_path, 3, ["c"], created_at=FEBRUARY, metadata=_facts("ann", shared))
-        add_chunk(zip_path, 4, ["y"], created_at=YOUNG, metadata=_facts("bob", shared, young))
-        rebuild_example_index()
+        remember_archive(zip_path)
+        generations = [sidecar.generation for sidecar in iter_chunks(zip_path)]
+        ExampleIndex.objects.bulk_create(map(_indexed, ids, generations))
 
     return make
 
 
-def _refer_to(data_dir: Path, content: bytes) -> str:
-    return REFERENCE + Path(add_blob(data_dir, content)).name
-
-
-def _facts(user: str, *references: str) -> dict[str, Any]:
-    return {"gleaner": {"user_id": user, "messages": list(references)}}
+def _indexed(example_id: str, generation: str) -> ExampleIndex:
+    values = CHUNKS[example_id]
+    return ExampleIndex(
+        id=example_id,
+        created_at=values["created_at"].replace(tzinfo=UTC),
+        task="shop",
+        provider="offline",
+        model_name="offline-extract",
+        prompt_hash="",
+        prompt_preview="",
+        response_preview="",
+        user_id=values["metadata"]["gleaner"]["user_id"],
+        generation=generation,
+    )
 
 
 @pytest.fixture
-def archived(archive: Callable[[], None]) -> None:
+def archived(archive: Callable[..., None]) -> None:
     """It is made."""
     archive()
 
@@ -90,9 +125,37 @@ def move() -> Callable[..., ColdReport]:
 
 
 @pytest.fixture
-def moved(archived: None, move: Callable[..., ColdReport]) -> ColdReport:
+def moved_archive(
+    archive: Callable[..., None],
+    move: Callable[..., ColdReport],
+    made: Path,
+    data_dir: Path,
+    cold_folder: Path,
+    zip_path: Path,
+) -> Callable[..., None]:
+    """Make the archive anew, moved already. It is moved once for all tests, and copied from then on."""
+
+    def make(ids: str = "abcy") -> None:
+        archive(ids)
+        kept = made / f"{ids} moved"
+        if not kept.exists():
+            move()
+            shutil.copytree(data_dir, kept / "backups")
+            shutil.copytree(cold_folder, kept / "cold")
+            return
+        shutil.rmtree(data_dir)
+        shutil.copytree(kept / "backups", data_dir)
+        shutil.copytree(kept / "cold", cold_folder)
+        remember_cold(zip_path)
+        remember_archive(zip_path)
+
+    return make
+
+
+@pytest.fixture
+def moved(moved_archive: Callable[..., None]) -> None:
     """It was moved."""
-    return move()
+    moved_archive()
 
 
 @pytest.fixture

@@ -44,10 +44,14 @@ def _ids_in(path: Path) -> list[str]:
     with open_zip(path) as archive:
         for member in list_chunks(archive):
             chunk = extract_chunk(archive, member, path.parent)
-            with duckdb.connect(str(chunk), read_only=True) as connection:
-                found += [row[0] for row in connection.execute("SELECT id FROM examples").fetchall()]
+            found += ids_of(chunk)
             chunk.unlink()
     return found
+
+
+def ids_of(chunk: Path) -> list[str]:
+    with duckdb.connect(str(chunk), read_only=True) as connection:
+        return [example_id for (example_id,) in connection.execute("SELECT id FROM examples").fetchall()]
 
 
 def killed_before(monkeypatch: pytest.MonkeyPatch, step: int, run: Callable[[], Any]) -> bool:

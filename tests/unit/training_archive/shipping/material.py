@@ -12,10 +12,9 @@ import pytest
 
 from capture_app.blobs import Blob, blob_path, store_blobs
 from tests.unit.training_archive.conftest import Killed
-from tests.unit.training_archive.material import row, write_database
+from tests.unit.training_archive.material import row, write_chunk
 from training_archive.archive_set import read_sidecars
 from training_archive.chunks import PREFIX
-from training_archive.compaction import compact
 from training_archive.reader import iter_examples
 from training_archive.removed_blobs import note_removed_blobs
 from training_archive.removed_chunks import removing
@@ -30,12 +29,10 @@ DATED = "llm_training_dataset-20261121.zip"
 
 def add_chunk(zip_path: Path, number: int, ids: Iterable[str], **values: Any) -> None:
     """Append a chunk with one example for each id; its name is the number's."""
-    name = f"{PREFIX}{number:04d}"
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row(example_id, **values) for example_id in ids]
-        sealed = write_database(Path(folder) / "sealed" / f"{name}.duckdb", rows)
-        chunk = Path(folder) / f"{name}.duckdb"
-        append_chunk(zip_path, chunk, compact(sealed, chunk, scratch=Path(folder)), compresslevel=1)
+        chunk = Path(folder) / f"{PREFIX}{number:04d}.duckdb"
+        sidecar = write_chunk(chunk, [row(example_id, **values) for example_id in ids])
+        append_chunk(zip_path, chunk, sidecar, compresslevel=1)
 
 
 def prune(zip_path: Path) -> None:
