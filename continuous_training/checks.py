@@ -1,8 +1,8 @@
 """System checks of CONTINUOUS_TRAINING."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings

@@ -27,7 +27,8 @@ _CITIES: Final = ("Athens", "Berlin", "Cork", "Leeds", "Lyon", "Nantes", "Oslo",
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _NAMES: Final = ("Ana", "Ben", "Clara", "David")
 _QUANTITIES: Final = range(2, 26)
-_SHARE_IN_WORDS: Final = 0.6
+_SHARE_IN_WORDS: Final = 0.5
+_MOST_IN_JSON: Final = 2
 
 # A category of the gold set, and how its mails are worded.
 _WORDINGS: Final[dict[str, str]] = {
@@ -70,7 +71,7 @@ def warm_up_chats(seed: int = 0, count: int = 7_200) -> list[list[dict[str, str]
 def _warm_up_chat(random: Random) -> list[dict[str, str]]:
     order = _order(random)
     in_words = random.random() < _SHARE_IN_WORDS
-    asked = random.sample(tuple(SLOT_SPECS), random.randint(1, len(SLOT_SPECS)) if in_words else 1)
+    asked = random.sample(tuple(SLOT_SPECS), random.randint(1, len(SLOT_SPECS) if in_words else _MOST_IN_JSON))
     mail = random.choice(tuple(_WORDINGS.values())).format(**order)
     answer = ", ".join(f"{field}: {order[field]}" for field in asked) if in_words else _as_json(order, asked)
     return [

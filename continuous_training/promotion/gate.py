@@ -23,9 +23,12 @@ class Check:
 
 def check_candidate(metrics: Metrics, gate: Gate) -> list[Check]:
     """Every threshold that can be judged, in the order in which people ask."""
-    checks = [_enough_items(metrics, gate), *_quality(metrics, gate), _errors(metrics, gate)]
+    checks = [_enough_items(metrics, gate), *_quality(metrics, gate)]
+    checks.append(_errors("errors", metrics.candidate, metrics, gate))
     if metrics.incumbent is not None:
         checks += [
+            # What the incumbent did not answer would be a gain for nothing.
+            _errors("errors of the incumbent", metrics.incumbent, metrics, gate),
             *_categories(metrics, gate),
             *_latency(metrics.candidate, metrics.incumbent, gate),
             *_cost(metrics.candidate, metrics.incumbent, gate),
@@ -62,10 +65,10 @@ def _quality(metrics: Metrics, gate: Gate) -> Iterator[Check]:
     )
 
 
-def _errors(metrics: Metrics, gate: Gate) -> Check:
-    rate = metrics.candidate.errors / metrics.items
+def _errors(name: str, side: Side, metrics: Metrics, gate: Gate) -> Check:
+    rate = side.errors / metrics.items
     return Check(
-        name="errors",
+        name=name,
         asked=f"{gate.max_error_rate:.1%} at most",
         found=f"{rate:.1%}",
         holds=rate <= gate.max_error_rate,

@@ -18,7 +18,7 @@ class Gate:
     min_score: float = 0.5  # of the candidate itself, where there is no incumbent
     max_category_loss: float | None = 0.05  # mean loss in any category
     min_category_items: int = 5  # a category with fewer is not judged by itself
-    max_error_rate: float = 0.01  # of the candidate
+    max_error_rate: float = 0.01  # of either side
     max_latency_ratio: float | None = 1.5  # p95, candidate to incumbent
     max_cost_ratio: float | None = 1.0  # per call, candidate to incumbent, where both are known
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from continuous_training.redaction.kinds import KINDS, NAME, PHONE, SECRET
 from continuous_training.redaction.rules import PLAIN_RULES, Rule
-from continuous_training.redaction.rules.assignments import is_secret_name, is_secret_value
+from continuous_training.redaction.rules.assignments import is_secret_under
 from continuous_training.redaction.rules.names import name_finder
 from continuous_training.redaction.rules.phone_contexts import announces_phone
 from continuous_training.redaction.scan import Scan
@@ -38,7 +38,7 @@ class Engine:
 
     def find(self, text: str, label: str = "") -> list[Found]:
         """What is private in `text`, in its order and without overlaps. `label` is the key that the text is under."""
-        if label and self.knows_secrets and is_secret_name(label) and (secret := _secret_value(text)):
+        if label and self.knows_secrets and (secret := _secret_under(label, text)):
             return self._not_allowed(text, [secret])
         announced = f"{label}: " if label and announces_phone(f"{label.lower()}: ") else ""
         found = self._find(announced + text, len(announced))
@@ -105,9 +105,9 @@ def _phone_rule(regions: tuple[str, ...]) -> Rule:
     return phone_rule(regions)
 
 
-def _secret_value(text: str) -> Found | None:
+def _secret_under(label: str, text: str) -> Found | None:
     value = text.strip()
-    if PLACEHOLDER.search(value) or not is_secret_value(value, is_password=True, is_quoted=True):
+    if PLACEHOLDER.search(value) or not is_secret_under(label, value):
         return None
     start = text.index(value)
     return Found(start, start + len(value), SECRET, value)

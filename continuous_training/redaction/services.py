@@ -54,7 +54,7 @@ def redact_example(example: Example) -> Example:
         response_strong=answer,
         slot_specs=slot_specs,
         metadata=metadata,
-        prompt_hash=prompt_hash(system, prompt),
+        prompt_hash=prompt_hash(system or "", prompt or ""),
     )
 
 

@@ -57,14 +57,14 @@ def assigned_secrets(scan: Scan) -> Iterator[Found]:
                 yield Found(*value, SECRET, scan.text[slice(*value)])
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether a key, of a dict, says that its value is secret."""
+def is_secret_under(name: str, value: str) -> bool:
+    """Whether `value` is a secret, given that it is what a dict has under the key `name`."""
     low = name.encode("latin-1", "replace").lower()
-    return any(
-        found.end() == len(low) and _is_whole_name(low, found)
-        for anchor in _ANCHORS
-        if (position := low.rfind(anchor)) >= 0 and (found := _NAME.match(low, position))
-    )
+    for anchor in _ANCHORS:
+        found = _NAME.match(low, position) if (position := low.rfind(anchor)) >= 0 else None
+        if found is not None and found.end() == len(low) and _is_whole_name(low, found):
+            return is_secret_value(value, is_password=found[1] is not None, is_quoted=True)
+    return False
 
 
 def is_secret_value(value: str, *, is_password: bool, is_quoted: bool) -> bool:

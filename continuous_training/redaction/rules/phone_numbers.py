@@ -27,9 +27,7 @@ def valid_international(text: str) -> str:
 def possible_international(text: str) -> str:
     """The same of a number behind a plus whose length alone is right: 00 also fills up ids that are short."""
     number = _parsed(text, None) if "+" in text[:2] else None
-    if number is None or phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
-        return ""
-    return _e164(number)
+    return _e164(number) if number is not None and _is_possible(number) else ""
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -66,10 +64,13 @@ def valid_without_prefix(regions: tuple[str, ...], text: str) -> str:
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_possible(regions: tuple[str, ...], text: str) -> str:
-    """The digits, when a number of as many may be dialled in one of `regions`, or within a town of it; else ""."""
-    numbers = (_parsed(text, region) for region in regions)
-    possible = any(number is not None and phonenumbers.is_possible_number(number) for number in numbers)
-    return re.sub("[^0-9]", "", text) if possible else ""
+    """The E.164 form where a number of as many digits may be dialled in one of `regions`, the digits where it may
+    within a town; else ""."""
+    numbers = [number for region in regions if (number := _parsed(text, region))]
+    whole = (number for number in numbers if _is_possible(number))
+    if number := next(whole, None):
+        return _e164(number)
+    return re.sub("[^0-9]", "", text) if any(map(phonenumbers.is_possible_number, numbers)) else ""
 
 
 def _valid_in(region: str, text: str) -> str:
@@ -103,6 +104,10 @@ def _has_one_length(region: str) -> bool:
     if metadata is None or metadata.general_desc is None or metadata.national_prefix:
         return False
     return len(metadata.general_desc.possible_length) == 1
+
+
+def _is_possible(number: PhoneNumber) -> bool:
+    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
 
 
 def _parsed(text: str, region: str | None) -> PhoneNumber | None:

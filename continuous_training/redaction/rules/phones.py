@@ -42,6 +42,8 @@ _TRUNK: Final = re.compile(
 _BRACKETED: Final = re.compile(r"\([1-9][0-9]{1,4}\)[ -]?[0-9]{2,5}(?:[ .-]?[0-9]{2,5}){1,3}(?![0-9])")
 _PAIRS: Final = re.compile(r"[1-9][0-9]{1,2}(?P<by>[ .-])[0-9]{2,3}(?:(?P=by)[0-9]{2}){2,3}(?![0-9])")
 _ANNOUNCED: Final = re.compile(r"\(?[0-9](?:[ ./()-]{0,2}[0-9]){6,12}(?![0-9])")
+_NORTH_AMERICA: Final = (("US",), ("CA",))
+_TEN_DIGITS: Final = re.compile("[2-9][0-9]{9}")  # the same without separators
 _EXTENSION: Final = re.compile(r",? ?(?:x|ext\.?|extension|Durchwahl) ?([0-9]{1,6})(?![0-9])", re.IGNORECASE)
 _DATE: Final = re.compile(
     r"(?:[0-3]?[0-9][./-][0-3]?[0-9][./-](?:[0-9]{2}|(?:19|20)[0-9]{2})"
@@ -150,6 +152,8 @@ def _announced(text: str, start: int, end: int, regions: Regions) -> tuple[int, 
     found = _ANNOUNCED.match(text, start, end)
     if by_shape or not found:
         return by_shape
+    if regions[:1] in _NORTH_AMERICA and _TEN_DIGITS.fullmatch(found[0]):
+        return found.end(), "+1" + found[0]
     return _longest(text, start, found.end(), partial(valid_national, regions)) or _longest(
         text, start, found.end(), partial(is_possible, regions)
     )

@@ -92,7 +92,7 @@ def _prompt(example: Example, reserved: Mapping[str, Any]) -> list[Message]:
     given = reserved.get("messages")
     messages = _plain_prompt(example) if given is None else checked_messages(given)
     if MARK in reserved:  # notes of what the user said elsewhere belong to that moment, and to that user
-        messages = without_recalled(messages)
+        messages = [dict(message) for message in without_recalled(messages)]
     if not messages:
         raise Refused("the prompt is empty")
     if messages[-1]["role"] == "assistant":

@@ -17,12 +17,14 @@ def measured(
     latency_ms: tuple[float, float] = (100.0, 100.0),
     cost_usd: tuple[float | None, float | None] = (0.001, 0.001),
     errors: int = 0,
+    incumbent_errors: int = 0,
 ) -> Metrics:
     """As an evaluation measures them: scores item by item of the candidate and, if there is one, the incumbent."""
     tally = Tally(["exact"])
     for number, score in enumerate(mine):
         failed = {"error": "Down"} if number < errors else {}
         other = {} if theirs is None else answer(theirs[number], latency_ms[1], cost_usd[1])
+        other |= {"error": "Down"} if other and number < incumbent_errors else {}
         category = categories[number] if categories else ""
         tally.add(category, {**answer(score, latency_ms[0], cost_usd[0]), **failed}, other)
     found = tally.metrics()

@@ -64,6 +64,10 @@ def test_errors_stop_it() -> None:
     assert broken(measured([1.0] * 40, [0.0] * 40, errors=1)) == ["errors"]
 
 
+def test_an_incumbent_that_only_erred_is_no_comparison() -> None:
+    assert broken(measured([1.0] * 40, [0.0] * 40, incumbent_errors=1)) == ["errors of the incumbent"]
+
+
 @pytest.mark.parametrize(("latency", "faults"), [((151.0, 100.0), []), ((160.0, 100.0), ["latency, p95"])])
 def test_a_slow_candidate_stays_out(latency: tuple[float, float], faults: list[str]) -> None:
     assert broken(measured(EVEN, EVEN, latency_ms=latency)) == faults

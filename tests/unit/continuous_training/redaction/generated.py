@@ -123,6 +123,7 @@ def _number(chance: Chance, region: str) -> phonenumbers.PhoneNumber:
     while True:
         number = phonenumbers.example_number_for_type(region, kind)
         assert number is not None
+        assert number.national_number is not None
         number.national_number = number.national_number // 10**4 * 10**4 + chance.randrange(10**4)
         if phonenumbers.is_valid_number(number):
             return number

@@ -13,10 +13,69 @@ from tests.unit.continuous_training.redaction.labelled import CLAIMED, NOT_CLAIM
 _PIECES = (
     *("ann@example.org", "@ann", "+1 555 123 4567", "020 7946 0958", "5551234567", "4111111111111111", "555-123-4567"),
     *("https://example.com/a", "www.example.com", "example.org", "192.0.2.1", "2001:db8::1", "::1", "1.2.3.4"),
-    *("DE89370400440532013000", "password=", "hunter2", "api_key: ", "sk-abcDEF1234567890abcDEF12", "Bearer abc123def456"),
-    *("tel. ", "call ", "order ", "version ", "[EMAIL_1]", "[PHONE_7]", "[", "]", "(", ")", "{", "}", "<", ">", '"', "'"),
-    *("\\n", "\\", "/", "//", ":", "://", "@", ".", ",", "-", "_", "+", "=", "%", "#", "x", "ext. 5", "é", "谢", "0", "12"),
-    *("\n", "  ", " ", "\t", "*", "`", "git@github.com:a/b", "self.", "def f(): ...", "@property\n", "eyJ", "-----BEGIN "),
+    *(
+        "DE89370400440532013000",
+        "password=",
+        "hunter2",
+        "api_key: ",
+        "sk-abcDEF1234567890abcDEF12",
+        "Bearer abc123def456",
+    ),
+    *(
+        "tel. ",
+        "call ",
+        "order ",
+        "version ",
+        "[EMAIL_1]",
+        "[PHONE_7]",
+        "[",
+        "]",
+        "(",
+        ")",
+        "{",
+        "}",
+        "<",
+        ">",
+        '"',
+        "'",
+    ),
+    *(
+        "\\n",
+        "\\",
+        "/",
+        "//",
+        ":",
+        "://",
+        "@",
+        ".",
+        ",",
+        "-",
+        "_",
+        "+",
+        "=",
+        "%",
+        "#",
+        "x",
+        "ext. 5",
+        "é",
+        "谢",
+        "0",
+        "12",
+    ),
+    *(
+        "\n",
+        "  ",
+        " ",
+        "\t",
+        "*",
+        "`",
+        "git@github.com:a/b",
+        "self.",
+        "def f(): ...",
+        "@property\n",
+        "eyJ",
+        "-----BEGIN ",
+    ),
 )
 
 
@@ -34,7 +93,11 @@ def test_any_text_is_redacted_once_and_for_all(text: str) -> None:
     assert redact_text(once).text == once
 
 
-@given(st.recursive(st.sampled_from(_PIECES), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(_PIECES), inner)))
+@given(
+    st.recursive(
+        st.sampled_from(_PIECES), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(_PIECES), inner)
+    )
+)
 def test_any_value_is_redacted_once_and_for_all(value: object) -> None:
     once = new_redactor().redact_value(value)
 

@@ -142,7 +142,9 @@ def test_without_a_function_no_name_is_found() -> None:
 def test_texts_are_redacted_at_any_depth_and_keys_are_not() -> None:
     value = {"ann@example.org": [{"to": ["ann@example.org", 5551234567, None, True, 1.5]}]}
 
-    assert new_redactor().redact_value(value) == {"ann@example.org": [{"to": ["[EMAIL_1]", 5551234567, None, True, 1.5]}]}
+    assert new_redactor().redact_value(value) == {
+        "ann@example.org": [{"to": ["[EMAIL_1]", 5551234567, None, True, 1.5]}]
+    }
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,13 @@ def test_json_that_is_torn_is_a_text() -> None:
 
 
 def test_a_key_says_what_its_value_is() -> None:
-    value = {"phone": "5551234567", "order": "5551234567", "password": "hunter2", "name": "hunter2", "api_key": "abcd1234"}
+    value = {
+        "phone": "5551234567",
+        "order": "5551234567",
+        "password": "hunter2",
+        "name": "hunter2",
+        "api_key": "abcd1234",
+    }
 
     assert new_redactor().redact_value(value) == {
         "phone": "[PHONE_1]",
