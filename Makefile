@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help setup serve demo browse test test-long test-duckdb training lint format bench lock clean
+.PHONY: help setup serve demo browse loop browse-loop test test-long test-duckdb training lint format bench lock clean
 
 help:  ## Show these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -18,11 +18,17 @@ serve: $(VENV)/.core  ## Run web server, worker and beat until Ctrl-C; PORT=8001
 demo: $(VENV)/.core  ## See the whole way of the data, with no key and no server; CONVERSATIONS=FOLDER replays your own
 	$(BIN)/python -m demo $(CONVERSATIONS)
 
+loop: $(VENV)/.training  ## Train a small model on calls, and let it answer them: minutes on a CPU, nothing is downloaded but libraries
+	@$(BIN)/python -m demo.loop
+
+browse-loop: $(VENV)/.training  ## Look at what the loop made in the admin; PORT=8001 for another port
+	@$(BIN)/python -m demo.browse --loop
+
 browse: $(VENV)/.core  ## Look at the demo's examples in the admin; PORT=8001 for another port
 	$(BIN)/python -m demo.browse
 
 test: $(VENV)/.dev  ## Run the tests on all cores; ARGS="-k spool" picks some
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(VENV)/.dev  ## Kill writers, drains and archive runs at least 200 times
 	$(BIN)/python -m pytest tests/faults --long $(ARGS)
@@ -56,7 +62,7 @@ lock: $(VENV)/.dev  ## Compile requirements*.in anew, with hashes
 		requirements-training.in --output-file requirements-training.txt
 
 clean:  ## Remove what make built; captured data stays
-	rm -rf $(VENV) .venv-* .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-* .demo .loop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Gleaner needs Python 3.11 or later; name one: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'

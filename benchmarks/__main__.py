@@ -17,7 +17,7 @@ from benchmarks.report import Report
 DOCUMENTS: Final = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 NAMES: Final = (
     *("capture", "drain", "archive", "memory", "survival", "load"),
-    *("growth", "append", "density", "merge_read", "export", "footprint", "console", "training_files"),
+    *("growth", "append", "density", "merge_read", "export", "footprint", "console", "training_files", "redaction"),
 )
 
 _PLAIN_WIDTH = 120  # of output that goes to no terminal

@@ -1,24 +1,27 @@
-"""`python -m demo.browse`: Django's admin over what the demo captured, on this machine only."""
+"""`python -m demo.browse [--loop]`: Django's admin over what the demo, or the loop, captured, on this machine only."""
 
 import os
 import secrets
 import socket
+import sys
 
 import django
 from django.core.management import call_command
 
-from demo import FOLDER, environment
+import demo
+from demo import loop
 
 HOST = "127.0.0.1"
 USER = "demo"
 
 
 def main() -> None:
-    if not (FOLDER / "db.sqlite3").exists():
-        raise SystemExit("There is nothing to browse yet. Run `make demo` first.")
+    shown, made_by = (loop, "make loop") if "--loop" in sys.argv[1:] else (demo, "make demo")
+    if not (shown.FOLDER / "db.sqlite3").exists():
+        raise SystemExit(f"There is nothing to browse yet. Run `{made_by}` first.")
     port = os.environ.get("PORT") or "8000"
     _check_free(port)  # before another window's password is changed
-    os.environ.update(environment(), DEBUG="1")
+    os.environ.update(shown.environment(), DEBUG="1")
     django.setup()
     password = _new_password()
     address = f"{HOST}:{port}"

@@ -21,6 +21,8 @@ from continuous_training.redaction.scan import Scan
 from continuous_training.redaction.spans import PLACEHOLDER, Found
 
 _MOST_LOOKS: Final = 8
+_AROUND: Final = 384  # characters on either side of a placeholder that it may change the meaning of
+_BEYOND: Final = 128  # from the edge of what is looked at again: rules look as far
 _SHORTEST: Final = 2  # of what a placeholder's brackets can stand for while the text is looked at again
 _ID_LABELS: Final = frozenset(("id", "tool_call_id", "call_id"))  # keys of ids drawn by chance, as secrets are
 _RANK: Final = {kind: rank for rank, kind in enumerate(KINDS)}
@@ -58,9 +60,20 @@ class Engine:
             everything += new
             spans = [(found.start, found.end) for found in new]
             kept, masked = sorted([*kept, *spans]), _masked(masked, spans)
-            new = _settled(self._by_rules(masked), kept)
+            new = self._around(masked, spans, kept)
         whole = (one if one.value else one._replace(value=text[one.start : one.end]) for one in sorted(everything))
         return [_shifted(one, -skipped) for one in whole]
+
+    def _around(self, masked: str, spans: Sequence[tuple[int, int]], kept: Sequence[tuple[int, int]]) -> list[Found]:
+        """What there is to find around `spans` now that they are masked. Where that goes on beyond, all of the text is
+        looked through."""
+        windows = _windows(spans, len(masked))
+        found = [_shifted(one, start) for start, end in windows for one in self._by_rules(masked[start:end])]
+        new = _settled(found, kept)
+        edges = [edge for window in windows for edge in window if 0 < edge < len(masked)]
+        if any(one.start - _BEYOND < edge < one.end + _BEYOND for one in new for edge in edges):
+            return _settled(self._by_rules(masked), kept)
+        return new
 
     def _by_rules(self, text: str) -> Iterator[Found]:
         scan = Scan(text)
@@ -111,6 +124,18 @@ def _secret_under(label: str, text: str) -> Found | None:
         return None
     start = text.index(value)
     return Found(start, start + len(value), SECRET, value)
+
+
+def _windows(spans: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """The parts of a text of `length` that lie around the spans, those that meet in one."""
+    windows: list[tuple[int, int]] = []
+    for start, end in spans:
+        first, last = max(0, start - _AROUND), min(length, end + _AROUND)
+        if windows and first <= windows[-1][1]:
+            windows[-1] = windows[-1][0], last
+        else:
+            windows.append((first, last))
+    return windows
 
 
 def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:

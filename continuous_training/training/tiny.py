@@ -20,6 +20,7 @@ _SPECIAL: Final = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|
 _VOCABULARY: Final = 1_000  # at most
 _WORDS: Final = r"\w+|[^\w]+"  # a word is the same token in a sentence and in JSON, so it can be copied
 _WIDTH: Final = 64
+_HEADS: Final = 2
 _BATCH: Final = 16
 _RATE: Final = 4e-3
 
@@ -75,8 +76,8 @@ def _model(tokenizer: Any) -> Any:
             hidden_size=_WIDTH,
             intermediate_size=4 * _WIDTH,
             num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
+            num_attention_heads=_HEADS,
+            num_key_value_heads=_HEADS,
             max_position_embeddings=CONTEXT,
             initializer_range=0.1,  # what a narrow model needs to learn at all in so few steps
             tie_word_embeddings=True,

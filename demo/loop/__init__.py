@@ -1,4 +1,4 @@
-"""`make loop`: a model is trained on calls, judged, approved, answers the calls, and is taken back. Nothing is downloaded."""
+"""`make loop`: a model is trained on calls, judged, approved, answers the calls, and is taken back, with no download."""
 
 import os
 from pathlib import Path
@@ -19,5 +19,6 @@ def environment() -> dict[str, str]:
         "TRAINING_DATA_DIR": str(FOLDER / "backups"),
         "DATABASE_URL": f"sqlite:///{FOLDER / 'db.sqlite3'}",
         "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",  # of matrices as small as these, threads only wait for each other
         "LOG_LEVEL": "WARNING",
     }

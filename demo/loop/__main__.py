@@ -40,21 +40,21 @@ def main() -> None:
     manage("export_finetune")
 
     say("5. Train: the small model learns the task from them")
-    manage("finetune", TASK, "--wait", *TRAINING)
+    manage("finetune", TASK, "--wait", *(part for option in OPTIONS for part in ("--option", option)))
     model = last_model()
 
     say("6. Evaluate: the model before and after, beside the one that answers now, on the same questions")
     before = evaluated("local/base")
     after = evaluated(f"local/{model}")
-    show(before, after, model)
+    show(before, after)
 
     say("7. The gate judges, and a person approves")
     manage("propose_promotion", after["id"], "--by", "the loop")
     [promotion] = told("promotions", "--task", TASK)["promotions"]
     decide(promotion["id"], "--approve", reason="nearly as good, and it costs nothing to ask")
 
-    say("8. The route answers with the new model")
-    run("-m", "demo.loop.calls", "0", "2", "--show")
+    say("8. The route answers with the new model (a process loads it at its first call)")
+    run("-m", "demo.loop.calls", "0", "3", "--show")
 
     say("9. Roll back: the large model answers again")
     decide(promotion["id"], "--roll-back", reason="only to show that it is one command, or one click")
@@ -64,16 +64,16 @@ def main() -> None:
 
 
 # A small model takes larger steps than the defaults, which are for one of hundreds of millions of weights.
-TRAINING = ("--option", "epochs=4", "--option", "learning_rate=5e-3", "--option", "batch_size=16", "--option", "rank=32")
+OPTIONS = ("epochs=4", "learning_rate=5e-3", "batch_size=16", "rank=32")
 
 
 def say(heading: str) -> None:
-    console.print(f"\n[bold]{heading}")
+    console.print(f"\n[bold]{heading}", soft_wrap=True)
 
 
 def run(*arguments: str) -> None:
     """Run Python as anybody would type it."""
-    console.print(f"[dim]$ .venv/bin/python {' '.join(_quoted(each) for each in arguments)}")
+    console.print(f"[dim]$ .venv/bin/python {' '.join(_quoted(each) for each in arguments)}", soft_wrap=True)
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise SystemExit(f"{done.stderr}\nThe loop stopped: the command above exited with {done.returncode}.")
@@ -85,14 +85,15 @@ def manage(*arguments: str) -> None:
 
 def told(*arguments: str) -> Any:
     """What a command says as JSON; for what a person would read off the page."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments, "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    )
+    command = [sys.executable, "manage.py", *arguments, "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{done.stderr}\nThe loop stopped: {' '.join(arguments)} exited with {done.returncode}.")
     return json.loads(done.stdout)
 
 
 def evaluated(candidate: str) -> Any:
-    console.print(f"[dim]$ .venv/bin/python manage.py evaluate_model {TASK} --candidate {candidate}")
+    console.print(f"[dim]$ .venv/bin/python manage.py evaluate_model {TASK} --candidate {candidate}", soft_wrap=True)
     return told("evaluate_model", TASK, "--candidate", candidate)
 
 
@@ -102,20 +103,20 @@ def decide(promotion: int, *arguments: str, reason: str) -> None:
 
 def last_model() -> str:
     [run] = told("training_runs")["runs"]
-    return str(run["model"])
+    return str(run["model"]["model"])
 
 
-def show(before: Any, after: Any, model: str) -> None:
-    table = Table("model", "score", "gain (95 % interval)", "median latency", "USD per 1,000 calls")
+def show(before: Any, after: Any) -> None:
+    table = Table("model", "score", "gain (95 % interval)", "median ms", "USD per 1,000")
     large = after["incumbent"]
     for name, side, gain in (
         ("base, untrained", before["candidate"], before["gain"]),
-        (model, after["candidate"], after["gain"]),
+        ("tuned", after["candidate"], after["gain"]),
         (MODEL, large, None),
     ):
         interval = f"{gain['mean']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else ""
         cost = side["cost_usd_per_1000"]
-        table.add_row(name, f"{side['score']:.3f}", interval, f"{side['latency_ms_p50']:.0f} ms", f"{cost or 0:.3f}")
+        table.add_row(name, f"{side['score']:.3f}", interval, f"{side['latency_ms_p50']:.0f}", f"{cost or 0:.3f}")
     console.print(table)
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,11 @@ from tests.unit.training_archive.shipping.material import (
     remove_blob,
     zips_in,
 )
+from training_archive.cold.forgetting import ColdStorageUnreached
+from training_archive.cold.moving import move_to_cold_storage
+from training_archive.cold.returning import fetch_from_cold
 from training_archive.dated_names import roll_over
+from training_archive.services import forget
 from training_archive.shipping.exceptions import ShippingError
 from training_archive.shipping.fetching import fetch_archive
 from training_archive.shipping.retries import Backoff
@@ -363,3 +367,47 @@ def test_an_object_of_another_size_is_replaced_without_being_asked(bucket: Any, 
 
     assert ship_archive().sent == [ACTIVE]
     assert objects(bucket)[ACTIVE] == zip_path.read_bytes()
+
+
+# --- Cold storage ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cold(settings: Any) -> None:
+    """Old chunks move into a folder of the same bucket."""
+    settings.TRAINING_ARCHIVE = {"COLD_STORAGE": "bucket", "COLD_PREFIX": "cold"}
+
+
+def keys_in(bucket: Any) -> list[str]:
+    return sorted(found.key.partition(".")[0] for found in bucket.objects.all())
+
+
+@pytest.mark.usefixtures("cold")
+def test_a_large_part_moves_by_the_servers_own_checksums_and_comes_back(
+    zip_path: Path, bucket: Any, server: S3Server
+) -> None:
+    given = server.seen()["given"]
+
+    assert move_to_cold_storage(older_than=timedelta(days=1)).rows == 1
+
+    assert server.seen()["given"] - given < MB  # it was not read back
+    assert not zip_path.exists()
+    assert keys_in(bucket) == ["cold/llm_training_dataset"] * 2
+
+    fetch_from_cold()
+
+    assert examples_in(zip_path) == ["large"]
+    assert [found.key for found in bucket.objects.all()] == ["cold/llm_training_dataset.cold.json"]
+
+
+@pytest.mark.usefixtures("cold", "small")
+def test_to_forget_waits_for_a_server_that_is_away(data_dir: Path, bucket: Any, server: S3Server) -> None:
+    move_to_cold_storage(older_than=timedelta(days=1))
+    server.trouble(refuse=1000)
+    with pytest.raises(ColdStorageUnreached):
+        forget(by="ann", ids=["small"])
+    server.trouble(refuse=0)
+
+    [receipt] = forget(by="ann").receipts
+
+    assert (receipt.examples, keys_in(bucket)) == (1, ["cold/llm_training_dataset"])

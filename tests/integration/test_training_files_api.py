@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -13,14 +14,12 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.integration.conftest import ROOT, Project, project_in
+from tests.integration.conftest import DATABASE, ROOT, Project, project_in
 from tests.integration.servers import free_port, wait_until
 
 _FILL = """
 import django
 django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from capture_app.api_tokens import create_token
 from tests.unit.training_files.filling import many, training_file
 from training_files.actors import Actor
@@ -45,10 +44,11 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Served]:
     """The stand-alone project under gunicorn, with some training files of a token's."""
     folder, port = tmp_path_factory.mktemp("served"), free_port()
     log = folder / "web.log"
+    shutil.copy(migrated, folder / DATABASE)
     project = project_in(folder, PORT=str(port), WEB_CONCURRENCY="1")
     filled = project.run("-c", _FILL)
     assert filled.returncode == 0, filled.stderr

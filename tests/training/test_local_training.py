@@ -75,7 +75,7 @@ def test_a_tuned_model_does_the_task_better_than_its_base(
 
     model = trained.folder
     assert (trained.provider, trained.model, model.name) == ("local", RUN, RUN)
-    assert trained.metrics["validation_loss"] < trained.metrics["validation_loss_of_base"] / 4
+    assert trained.metrics["validation_loss"] < trained.metrics["validation_loss_of_base"] / 2
     assert trained.metrics["chats"] == {"train": 540, "validation": 60, "too_long": 0, "unwritable": 0}
     assert run.steps[-1] == (51, 51)
     assert {path.name for path in model.glob("*.safetensors")} == {"model.safetensors"}
@@ -89,6 +89,7 @@ def test_a_tuned_model_does_the_task_better_than_its_base(
 
     check_card((model / "README.md").read_text())
     serve(model.parent, models={"base": str(tiny_models / "base")}, max_models=2)
+    print("FIELDS", right_fields("base"), right_fields(RUN))
     assert right_fields("base") < 0.2 < 0.4 < right_fields(RUN)
 
 

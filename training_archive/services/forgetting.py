@@ -271,6 +271,12 @@ def _ship(zip_path: Path, progress: Progress) -> str:
     return ship_archive(zip_path=zip_path, progress=progress).storage
 
 
+def _found_before(erasure: Erasure) -> set[str]:
+    """By runs that did not finish; what they were only asked for may be found later, where they could not look."""
+    found = ForgottenExample.objects.filter(erasure=erasure.pk).exclude(content_hmac="")
+    return set(found.values_list("pk", flat=True))
+
+
 def _known_ids(erasure: Erasure) -> list[str]:
     """What was written down for this request."""
     return list(ForgottenExample.objects.filter(erasure=erasure.pk).values_list("pk", flat=True))
@@ -328,7 +334,7 @@ def _write_down(erasure: Erasure, findings: _Findings, selection: Selection, wan
     Ids that were asked for are kept even if they were not found: a record may still wait in a queue elsewhere. Those of
     records put aside are, too: of them nothing else stays, but people may have judged what they hold.
     """
-    known = set(_known_ids(erasure))
+    known = _found_before(erasure)
     waiting = max(erasure.progress.get(_WAITING, 0), findings.waiting)
     chunks = Counter(erasure.progress.get(_CHUNKS, {})) | findings.chunks  # the larger count of each
     erasure.examples += len(findings.ids - known)

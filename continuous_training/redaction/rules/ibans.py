@@ -26,6 +26,8 @@ _ANCHOR: Final = re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])(?<![A-Za-z0-9_]{3}[0-9]
 
 def find_ibans(scan: Scan) -> Iterator[Found]:
     text = scan.text
+    if not scan.numbers:  # each has a run of digits as long
+        return
     for found in _ANCHOR.finditer(text):
         start = found.start() - 2
         length = _LENGTHS.get(text[start : found.start()].upper(), 0)

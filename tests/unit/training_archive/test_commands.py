@@ -180,6 +180,7 @@ def test_the_status_prints_one_json_object_on_request(capture_calls: Calls, comm
         ],
         "chunks": 1,
         "archived_rows": 3,
+        "cold_parts": [],
         "pending_erasures": 0,
         "leaving_chunks": 0,
         "last_shipped_at": None,

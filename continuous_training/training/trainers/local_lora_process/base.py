@@ -18,13 +18,13 @@ class Base:
     def __init__(self, name: str, *, options: LoraOptions, use_gpu: bool) -> None:
         """Raises Hopeless when it cannot be loaded."""
         self.name = name
-        self.uses_bf16 = _uses_bf16(options, use_gpu=use_gpu)
         try:
-            self.tokenizer, self.model, self.saved_dtype = _load(
-                name, in_bf16=self.uses_bf16 and options.method != FULL
-            )
+            config, self.tokenizer = _described(name)
+            self.uses_bf16 = _uses_bf16(options, use_gpu=use_gpu)
+            self.model = _load(name, in_bf16=self.uses_bf16 and options.method != FULL)
         except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:  # whatever a folder may hold
             raise base_problem(name, error) from error
+        self.saved_dtype = config.dtype or self.model.dtype
         if self.tokenizer.chat_template is None:
             self.tokenizer.chat_template = PLAIN_TEMPLATE
 
@@ -45,19 +45,26 @@ def _uses_bf16(options: LoraOptions, *, use_gpu: bool) -> bool:
     return can if options.precision == "auto" else options.precision == "bf16"
 
 
-def _load(name: str, *, in_bf16: bool) -> tuple[Any, Any, Any]:
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+def _described(name: str) -> tuple[Any, Any]:
+    """Config and tokenizer: a base that is nowhere is told before torch is loaded."""
+    from transformers import AutoConfig, AutoTokenizer
 
-    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(
+    return (
+        AutoConfig.from_pretrained(name, trust_remote_code=False),
+        AutoTokenizer.from_pretrained(name, trust_remote_code=False),
+    )
+
+
+def _load(name: str, *, in_bf16: bool) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(
         name,
         dtype=torch.bfloat16 if in_bf16 else torch.float32,
         trust_remote_code=False,
         use_safetensors=True,  # other formats may run code when they are read
     )
-    return tokenizer, model, config.dtype or torch.float32
 
 
 def write_model(trained: Any, base: Base, folder: Path, *, output: str) -> None:

@@ -90,8 +90,7 @@ class LoraOptions:
                 raise ValueError(
                     f"The option {name} of local_lora has to be {known[name].metadata['right']}, not {value!r}."
                 )
-        return cls(**given)
-
-    def chosen(self) -> dict[str, Any]:
-        """Those that are not as they are by default."""
-        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        return cls(**values)

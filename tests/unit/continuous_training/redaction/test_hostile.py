@@ -15,7 +15,7 @@ def size(request: pytest.FixtureRequest) -> int:
     return _LONG_SIZE if request.config.getoption("--long") else _SIZE
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "unit",
     [

@@ -128,6 +128,20 @@ def test_while_the_storage_is_away_the_request_stays_pending_and_all_else_is_era
 
 
 @pytest.mark.usefixtures("moved")
+def test_an_id_that_is_only_found_when_the_storage_is_back_counts_with_what_it_held(cold_folder: Path) -> None:
+    away = cold_folder.rename(cold_folder.with_name("away"))
+    with pytest.raises(ColdStorageUnreached):
+        forget(by="ann", ids=["a"])
+    shutil.rmtree(cold_folder, ignore_errors=True)
+    away.rename(cold_folder)
+
+    [receipt] = forget(by="ann").receipts
+
+    assert receipt.examples == 1
+    assert ForgottenExample.objects.get().content_hmac != ""
+
+
+@pytest.mark.usefixtures("moved")
 def test_a_request_that_waits_for_the_storage_keeps_no_other_one_waiting(cold_folder: Path, zip_path: Path) -> None:
     cold_folder.rename(cold_folder.with_name("away"))
     with pytest.raises(ColdStorageUnreached):
