@@ -8,7 +8,7 @@ from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from capture_app.models import ApiToken, ExampleIndex, Feedback, Job
+from capture_app.models import ApiToken, BudgetAlert, ExampleIndex, Feedback, Job, Spend
 from capture_app.read_only_admin import ReadOnlyAdmin
 
 _CELL_CHARACTERS = 90
@@ -86,3 +86,18 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
 def _figure(tokens: int | None) -> str:
     return "?" if tokens is None else f"{tokens:,}"
+
+
+@admin.register(Spend)
+class SpendAdmin(ReadOnlyAdmin):
+    list_display = ("spent_at", "task", "purpose", "usd", "key")
+    list_filter = ("purpose", "task")
+    search_fields = ("=key",)
+    date_hierarchy = "spent_at"
+
+
+@admin.register(BudgetAlert)
+class BudgetAlertAdmin(ReadOnlyAdmin):
+    list_display = ("alerted_at", "tasks", "period", "begins_at", "percent", "spent_usd", "limit_usd")
+    list_filter = ("tasks", "period")
+    date_hierarchy = "alerted_at"

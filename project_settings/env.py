@@ -103,9 +103,31 @@ def ship_prefix() -> str:
     return str(_env.str("SHIP_PREFIX", default=""))
 
 
+def cold_folder() -> str:
+    """`COLD_FOLDER`: a folder, on a slow disk say, that the archive's old chunks move to."""
+    given = str(_env.str("COLD_FOLDER", default=""))
+    return str((BASE_DIR / given).resolve()) if given else ""
+
+
+def cold_bucket() -> str:
+    """`COLD_BUCKET`: an S3 bucket that they move to. See ship_bucket."""
+    given = str(_env.str("COLD_BUCKET", default=""))
+    if given and cold_folder():
+        raise ImproperlyConfigured(
+            "COLD_FOLDER and COLD_BUCKET are both set, and old chunks move to one place; unset one of them."
+        )
+    return given
+
+
+def cold_prefix() -> str:
+    """`COLD_PREFIX`: the folder in either."""
+    return str(_env.str("COLD_PREFIX", default=""))
+
+
 def archive_limits() -> dict[str, int]:
-    """`ROLL_BYTES` and `ROLL_DAYS`, those that are set: a ZIP that would be larger, or is older, is rolled over."""
-    return {name: int(_env.int(name)) for name in ("ROLL_BYTES", "ROLL_DAYS") if _env.str(name, default="")}
+    """`ROLL_BYTES` and `ROLL_DAYS`, at which a ZIP is rolled over, and `COLD_AFTER_DAYS`: those that are set."""
+    names = ("ROLL_BYTES", "ROLL_DAYS", "COLD_AFTER_DAYS")
+    return {name: int(_env.int(name)) for name in names if _env.str(name, default="")}
 
 
 def redis_url() -> str:

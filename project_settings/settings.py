@@ -114,6 +114,17 @@ elif _ship_bucket:
 if "archive" in STORAGES:
     TRAINING_ARCHIVE |= {"SHIP_TO": "archive", "SHIP_PREFIX": env.ship_prefix()}
 
+_cold_folder, _cold_bucket = env.cold_folder(), env.cold_bucket()
+if _cold_folder:
+    STORAGES["cold"] = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": _cold_folder},
+    }
+elif _cold_bucket:
+    STORAGES["cold"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {"bucket_name": _cold_bucket}}
+if "cold" in STORAGES:
+    TRAINING_ARCHIVE |= {"COLD_STORAGE": "cold", "COLD_PREFIX": env.cold_prefix()}
+
 # --- Celery ------------------------------------------------------------------------------------------------------
 
 CELERY_FOLDER = env.training_data_dir() / "celery"

@@ -16,7 +16,7 @@ from continuous_training.redaction.kinds import KINDS, NAME, PHONE, SECRET
 from continuous_training.redaction.rules import PLAIN_RULES, Rule
 from continuous_training.redaction.rules.assignments import is_secret_under
 from continuous_training.redaction.rules.names import name_finder
-from continuous_training.redaction.rules.phone_contexts import announces_phone
+from continuous_training.redaction.rules.phone_contexts import Said, said_of_number
 from continuous_training.redaction.scan import Scan
 from continuous_training.redaction.spans import PLACEHOLDER, Found
 
@@ -42,7 +42,7 @@ class Engine:
         """What is private in `text`, in its order and without overlaps. `label` is the key that the text is under."""
         if label and self.knows_secrets and (secret := _secret_under(label, text)):
             return self._not_allowed(text, [secret])
-        announced = f"{label}: " if label and announces_phone(f"{label.lower()}: ") else ""
+        announced = f"{label}: " if label and said_of_number(f"{label.lower()}: ") is Said.PHONE else ""
         found = self._find(announced + text, len(announced))
         if label in _ID_LABELS:
             found = [one for one in found if one.kind != SECRET]

@@ -1,4 +1,4 @@
-"""`make loop`: a model is trained on calls, judged, approved, answers the calls, and is taken back, with no download."""
+"""`make loop`: a model is trained on calls, judged, approved, answers the calls, and is taken back. No download."""
 
 import os
 from pathlib import Path

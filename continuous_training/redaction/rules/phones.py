@@ -17,7 +17,7 @@ from functools import partial
 from typing import Final
 
 from continuous_training.redaction.kinds import PHONE
-from continuous_training.redaction.rules.phone_contexts import announces_phone, is_other_number
+from continuous_training.redaction.rules.phone_contexts import Said, said_of_number
 from continuous_training.redaction.rules.phone_numbers import (
     INTERNATIONAL_CHECKS,
     is_possible,
@@ -41,7 +41,7 @@ _TRUNK: Final = re.compile(
 )
 _BRACKETED: Final = re.compile(r"\([1-9][0-9]{1,4}\)[ -]?[0-9]{2,5}(?:[ .-]?[0-9]{2,5}){1,3}(?![0-9])")
 _PAIRS: Final = re.compile(r"[1-9][0-9]{1,2}(?P<by>[ .-])[0-9]{2,3}(?:(?P=by)[0-9]{2}){2,3}(?![0-9])")
-_ANNOUNCED: Final = re.compile(r"\(?[0-9](?:[ ./()-]{0,2}[0-9]){6,12}(?![0-9])")
+_DIGITS: Final = re.compile(r"\(?[0-9](?:[ ./()-]{0,3}[0-9]){6,13}(?![0-9])")  # of any shape of these
 _NORTH_AMERICA: Final = (("US",), ("CA",))
 _TEN_DIGITS: Final = re.compile("[2-9][0-9]{9}")  # the same without separators
 _EXTENSION: Final = re.compile(r",? ?(?:x|ext\.?|extension|Durchwahl) ?([0-9]{1,6})(?![0-9])", re.IGNORECASE)
@@ -116,10 +116,13 @@ def _international(text: str, start: int, end: int) -> tuple[int, str] | None:
 def _national(scan: Scan, start: int, end: int, regions: Regions, *, after: int) -> tuple[int, str] | None:
     """By the first shape that holds. Behind a word such as "order" none does; within a longer row of groups, which is
     no phone's unless a number just ended there, only the North American one."""
-    text, before = scan.text, scan.before(start)
-    if announces_phone(before):
+    text = scan.text
+    if not _DIGITS.match(text, start, end):
+        return None
+    said = said_of_number(scan.before(start))
+    if said is Said.PHONE:
         return _announced(text, start, end, regions)
-    if is_other_number(before):
+    if said is Said.OTHER:
         return None
     within = start >= 2 and bool(_GOES_ON.match(text, start - 2)) and start - 1 != after
     return _north_american(text, start, end, regions) or (None if within else _by_shape(text, start, end, regions))
@@ -149,7 +152,7 @@ _SHAPES: Final = (
 
 def _announced(text: str, start: int, end: int, regions: Regions) -> tuple[int, str] | None:
     by_shape = _north_american(text, start, end, regions) or _by_shape(text, start, end, regions)
-    found = _ANNOUNCED.match(text, start, end)
+    found = _DIGITS.match(text, start, end)
     if by_shape or not found:
         return by_shape
     if regions[:1] in _NORTH_AMERICA and _TEN_DIGITS.fullmatch(found[0]):

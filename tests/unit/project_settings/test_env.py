@@ -32,6 +32,10 @@ VARIABLES = (
     "SECRET_KEY",
     "SERVER_EMAIL",
     "SHIP_BUCKET",
+    "COLD_AFTER_DAYS",
+    "COLD_BUCKET",
+    "COLD_FOLDER",
+    "COLD_PREFIX",
     "SHIP_FOLDER",
     "TRAINING_DATA_DIR",
     "WEB_CONCURRENCY",
@@ -157,6 +161,16 @@ def test_a_ship_folder_beside_a_ship_bucket_is_refused(environment: Environment,
 
     with pytest.raises(ImproperlyConfigured, match="unset one of them"):
         env.ship_bucket()
+
+
+def test_old_chunks_move_to_a_folder_below_the_project_or_to_a_bucket(environment: Environment, tmp_path: Path) -> None:
+    assert (env.cold_folder(), env.cold_bucket(), env.cold_prefix()) == ("", "", "")
+    environment(COLD_FOLDER="cold")
+    assert env.cold_folder() == str(env.BASE_DIR / "cold")
+
+    environment(COLD_BUCKET="a-bucket")
+    with pytest.raises(ImproperlyConfigured, match="unset one of them"):
+        env.cold_bucket()
 
 
 # --- Everything else -------------------------------------------------------------------------------------------------

@@ -120,3 +120,26 @@ def test_everything_wrong_is_said_at_once(settings: Any) -> None:
     settings.TRAINING_ARCHIVE = {"LEVEL": 1, "ZIP_PATH": "archive.zip", "COMPRESSLEVEL": 0, "MAX_AGE_HOURS": 0}
 
     assert [message.id for message in found()] == [f"training_archive.E00{number}" for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("alias", ["gone", 7, None])
+def test_e005_wants_a_storage_that_there_is_for_what_is_old(settings: Any, alias: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"COLD_STORAGE": alias}
+
+    [error] = found()
+
+    assert error.id == "training_archive.E005"
+    assert "COLD_STORAGE" in error.msg
+
+
+@pytest.mark.parametrize("prefix", ["/cold", "a/../b", 7])
+def test_e006_wants_a_folder_for_what_is_old(settings: Any, prefix: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"COLD_STORAGE": "default", "COLD_PREFIX": prefix}
+
+    assert [error.id for error in found()] == ["training_archive.E006"]
+
+
+def test_an_age_for_cold_storage_is_a_number_of_days(settings: Any) -> None:
+    settings.TRAINING_ARCHIVE = {"COLD_AFTER_DAYS": 0}
+
+    assert [error.id for error in found()] == ["training_archive.E004"]

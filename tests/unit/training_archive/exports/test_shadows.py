@@ -11,7 +11,7 @@ from tests.unit.training_archive.exports.material import example, written_ids
 pytestmark = pytest.mark.django_db
 
 Export = Callable[..., Any]
-SHADOW = {"gleaner": {"shadow_of": "a"}}
+SHADOW: dict[str, Any] = {"gleaner": {"shadow_of": "a"}}
 
 
 def test_a_shadows_answer_is_left_out_and_counted(export_of: Export, out: Path) -> None:
