@@ -1,7 +1,11 @@
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Final
 
 from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
+
+NEEDED: Final = ("numpy", "phonenumbers", "sacrebleu")  # by this app alone, so Gleaner has them as an extra
 
 
 class ContinuousTrainingConfig(AppConfig):
@@ -10,6 +14,11 @@ class ContinuousTrainingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        if missing := [name for name in NEEDED if find_spec(name) is None]:
+            raise ImproperlyConfigured(
+                f"continuous_training is in INSTALLED_APPS, and needs {', '.join(missing)}: pip install "
+                "'gleaner[continuous-training]'."
+            )
         from continuous_training import checks as settings_checks  # noqa: F401  (importing registers them)
         from continuous_training.exporting import checks as export_checks  # noqa: F401  (importing registers them)
         from continuous_training.memory import checks  # noqa: F401  (likewise)

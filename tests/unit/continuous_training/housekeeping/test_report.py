@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
+from celery.beat import ScheduleEntry
 from django.core.management import CommandError, call_command
 
 from capture_app.budgets import note_spend
 from capture_app.models import BudgetAlert, ExampleIndex, Feedback, Review, RouteChange, Spend
+from continuous_training.checks import check_continuous_training_settings
 from continuous_training.housekeeping.report import calls as calls_module
 from continuous_training.housekeeping.report.facts import MonthFacts, facts_of
 from continuous_training.housekeeping.report.months import Month, NoSuchMonth
 from continuous_training.housekeeping.report.service import monthly_report, render
+from continuous_training.schedule import CONTINUOUS_TRAINING_SCHEDULE
 from continuous_training.tasks import write_monthly_report
 from tests.unit.continuous_training.housekeeping.material import call, evaluated, promoted, run_of, trained
 
@@ -431,3 +435,35 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match="cannot hold the report"):
         call_command("monthly_report", "--month", "2026-10", "--output", str(in_the_way / "reports"))
+
+
+@pytest.mark.parametrize(("month", "hour"), [(3, 10), (7, 9), (11, 10), (12, 10)])  # in UTC, through daylight saving
+def test_beat_writes_it_on_the_first_at_four_in_chicago_when_the_month_of_utc_is_over(month: int, hour: int) -> None:
+    entry = CONTINUOUS_TRAINING_SCHEDULE["monthly-report"]
+    app = Celery("shop", timezone="UTC", set_as_current=False)
+    last = datetime(2026, month, 1, tzinfo=UTC) - timedelta(hours=12)
+    schedule = ScheduleEntry("monthly-report", app=app, last_run_at=last, **entry).schedule
+    schedule.nowfun = lambda: last
+
+    due = (last + schedule.remaining_estimate(last)).astimezone(UTC)
+
+    assert due == datetime(2026, month, 1, hour, tzinfo=UTC)
+    assert Month.named("", now=due).name == f"{last:%Y-%m}"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"KEEP_ROUTED_DAYS": -1},
+        {"KEEP_ROUTED_DAYS": "90"},
+        {"KEEP_ROUTED_DAYS": float("inf")},
+        {"REPORTS_FOLDER": ""},
+        {"INCUMBENTS": ["gpt"]},
+        {"INCUMBENTS": {"shop": 7}},
+    ],
+    ids=str,
+)
+def test_settings_of_housekeeping_are_checked(settings: Any, values: dict[str, Any]) -> None:
+    settings.CONTINUOUS_TRAINING = values
+
+    assert [error.id for error in check_continuous_training_settings()] == ["continuous_training.E002"]
