@@ -13,6 +13,7 @@ from django.core.management import get_commands
 from capture_app import call_llm
 from capture_app.conf import KEYS
 from capture_app.example import COLUMNS
+from continuous_training.conf import DEFAULTS as LOOP_DEFAULTS
 from training_archive.services import archive_training_data
 from training_files.conf import DEFAULTS
 
@@ -45,7 +46,11 @@ def test_the_training_side_runs_as_typed(number: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("apps", "document"),
-    [(("capture_app", "training_archive"), "README.md"), (("training_files",), "docs/training_files.md")],
+    [
+        (("capture_app", "training_archive"), "README.md"),
+        (("training_files",), "docs/training_files.md"),
+        (("continuous_training",), "docs/continuous_training.md"),
+    ],
 )
 def test_every_command_is_in_its_document(apps: tuple[str, ...], document: str) -> None:
     text = (ROOT / document).read_text()
@@ -55,7 +60,10 @@ def test_every_command_is_in_its_document(apps: tuple[str, ...], document: str) 
     assert [name for name in ours if not re.search(rf"`{name}[` ]|manage.py {name}", text)] == []
 
 
-@pytest.mark.parametrize(("keys", "document"), [(KEYS, "README.md"), (DEFAULTS, "docs/training_files.md")])
+@pytest.mark.parametrize(
+    ("keys", "document"),
+    [(KEYS, "README.md"), (DEFAULTS, "docs/training_files.md"), (LOOP_DEFAULTS, "docs/continuous_training.md")],
+)
 def test_every_setting_is_in_its_document(keys: Iterable[str], document: str) -> None:
     text = (ROOT / document).read_text()
 

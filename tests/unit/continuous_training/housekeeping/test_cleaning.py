@@ -226,7 +226,7 @@ def test_a_model_that_is_being_trained_further_stays(state: str) -> None:
 
 def test_with_a_route_that_nobody_understands_nothing_is_removed() -> None:
     model = trained("old")
-    Route.objects.create(name="shop", config={"of": "another release"}, version=1, changed_at=NOW)
+    Route.objects.create(name="shop", config={"of": "another release"}, version=1, effective=1, changed_at=NOW)
 
     with pytest.raises(WrongRoute):
         clean()

@@ -136,3 +136,17 @@ def test_of_a_long_list_the_beginning_is_told(tmp_path: Path) -> None:
 def test_what_an_option_cannot_be_is_told(arguments: tuple[str, ...], problem: str) -> None:
     with pytest.raises(CommandError, match=problem):
         output(*arguments)
+
+
+def test_a_spent_budget_ends_the_run_with_75_and_fails_nothing(capture: Callable[..., None], tmp_path: Path) -> None:
+    call_llm("Hello", training_metadata={"conversation_id": "chat"})
+    output("conversations_from_captures")
+    capture(**labelling(), BUDGETS={"*": {"DAY": 0}})
+
+    with pytest.raises(
+        CommandError, match=r"the others wait as before\. The budget of '\*' for this day is spent"
+    ) as told:
+        output("enrich_conversations", "--all-pending")
+
+    assert told.value.returncode == 75
+    assert Conversation.objects.get().enrichment_status == "pending"
