@@ -1,11 +1,11 @@
-"""The loop' schedule in django-celery-beat's tables. Needs django-celery-beat."""
+"""The loop's schedule in django-celery-beat's tables. Needs django-celery-beat."""
 
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 
-from training_archive.beat import install_entries
 from continuous_training.schedule import CONTINUOUS_TRAINING_SCHEDULE
+from training_archive.beat import install_entries
 
 
 def install_schedule(*, using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:

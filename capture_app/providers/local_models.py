@@ -93,7 +93,7 @@ def _load(name: str, where: str, device: str) -> LoadedModel:
 
 @cache
 def _prepare_for_forks() -> None:
-    """A process that is forked from here computes with one thread: it has none of this one's, and would wait for them."""
+    """A process forked from here computes with one thread: it has none of this one's, and would wait for them."""
     import torch
 
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

@@ -42,7 +42,7 @@ def answered_by() -> str:
 
 
 @pytest.fixture
-def master(tiny_models: Path, tmp_path: Path, data_dir: Path, capture: Callable[..., None], settings: Any) -> None:
+def master(tiny_models: Path, tmp_path: Path, data_dir: Path, capture: Callable[..., None], settings: Any) -> Path:
     """An expert that answers, a small model that may learn to, and a gate that lets it be somewhat worse."""
     capture(
         PROVIDERS={

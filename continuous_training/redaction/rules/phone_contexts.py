@@ -38,7 +38,7 @@ _NAMED_OTHERWISE: Final = re.compile(
 
 
 # Numbers are many, and few have such a word before them: the words alone are looked at first.
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = re.compile(r"[^\W\d]\w*")
 _SOME_ANNOUNCING: Final = _ANNOUNCING | {"text"}
 _SOME_OTHER: Final = frozenset(word.partition("-")[0] for word in _OTHER)
 

@@ -7,7 +7,7 @@ import pytest
 
 from continuous_training.redaction import new_redactor, redact_text
 
-_SIZE, _LONG_SIZE = 2**17, 2**20
+_SIZE, _LONG_SIZE = 2**16, 2**20
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def size(request: pytest.FixtureRequest) -> int:
     return _LONG_SIZE if request.config.getoption("--long") else _SIZE
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "unit",
     [

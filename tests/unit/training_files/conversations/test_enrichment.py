@@ -377,11 +377,13 @@ def test_a_budget_that_is_spent_midway_keeps_what_was_answered(capture: Callable
     provider = get_provider("labelling")
     assert isinstance(provider, LabellingProvider)
 
+    asked = provider.requests
+
     class Spending(list[None]):
         """Every answer is a good one, and the third costs all that there is."""
 
-        def pop(self, *args: Any) -> None:  # type: ignore[override]  # as a list of answers, it is asked for one
-            if len(provider.requests) == 3:
+        def pop(self, *args: Any) -> None:
+            if len(asked) == 3:
                 note_spend("training_files.enrichment", 1, purpose="a test", key="all of it")
 
         def __bool__(self) -> bool:
