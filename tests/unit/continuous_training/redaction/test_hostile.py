@@ -1,6 +1,5 @@
-"""Texts that are made to be slow. One that made a rule look back or ahead without end would take minutes.
-
-`--long` takes a megabyte of each, which would then take hours.
+"""Texts that are made to be slow. `--long` takes a megabyte of each: a rule that looked back or ahead without end would
+take hours then.
 """
 
 import pytest
