@@ -31,7 +31,7 @@ test: $(VENV)/.dev  ## Run the tests on all cores; ARGS="-k spool" picks some
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(VENV)/.dev  ## Kill writers, drains and archive runs at least 200 times
-	$(BIN)/python -m pytest tests/faults --long $(ARGS)
+	$(BIN)/python -m pytest tests/faults tests/unit/continuous_training/redaction/test_hostile.py --long $(ARGS)
 
 test-duckdb: $(VENV)/.dev  ## Open a chunk with other releases of DuckDB, each in an environment of its own
 	$(BIN)/python -m tests.duckdb_releases
@@ -83,5 +83,5 @@ $(VENV)/.training: $(VENV)/.core requirements-training.txt
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.core requirements-bench.txt
-	$(PIP) --requirement requirements-bench.txt
+	$(PIP) --no-deps --requirement requirements-bench.txt
 	touch $@

@@ -59,7 +59,7 @@ def training_line(example: dict[str, Any]) -> dict[str, Any]:
     return {"messages": [*example["messages"], answer]}
 
 
-def warm_up_chats(seed: int = 0, count: int = 7_200) -> list[list[dict[str, str]]]:
+def warm_up_chats(seed: int = 0, count: int = 3_200) -> list[list[dict[str, str]]]:
     """Chats in the same words about lesser tasks: some facts of an order in words, or one of them in JSON.
 
     They are what a model reads before it is anybody's base: they teach the language, and not the task.

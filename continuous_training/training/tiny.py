@@ -26,7 +26,7 @@ _RATE: Final = 4e-3
 _MATRIX_RATE: Final = 1e-2
 
 
-def make_tiny_model(folder: Path, chats: Sequence[Chat], *, seed: int = 0, steps: int = 500) -> None:
+def make_tiny_model(folder: Path, chats: Sequence[Chat], *, seed: int = 0, steps: int = 400) -> None:
     """Write model and tokenizer into the folder. The last message of each chat is its answer, which is learnt.
 
     `steps` of 16 chats each, over and over; some 40 ms each on one core. With 0 it stays as the dice made it.

@@ -13,7 +13,7 @@ from capture_app.conf import capture_settings
 from continuous_training.training.trainers.local_lora import NEEDED
 from tests.training.material import Training
 
-_WARM_UP = 400  # steps; fewer, and it reads too little of an order
+_WARM_UP = 300  # steps; fewer, and it reads too little of an order
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

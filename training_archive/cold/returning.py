@@ -66,10 +66,13 @@ def fetch_from_cold(
 
 
 def _bring_back(zip_path: Path, months: Collection[str], progress: Progress) -> ReturnReport:
+    before = _of_months(Ledger.read(zip_path).parts.values(), months)
     ledger = settled_ledger(zip_path)
     adopt_lost(ledger)
     clear_loose(ledger)
     report = ReturnReport(zip_path=zip_path, is_copy=False)
+    if before and not _of_months(ledger.parts.values(), months):
+        return report  # a run that was killed had brought them back already
     for part in _wanted(ledger.parts.values(), months):
         with _as_zip(part, zip_path, capture_settings().data_dir, report, progress) as ready:
             returning = ledger.becomes(part, State.RETURNING)
@@ -102,9 +105,13 @@ def _copy(usual: Path, to: Path, months: Collection[str], progress: Progress) ->
     return report
 
 
+def _of_months(parts: Collection[ColdPart], months: Collection[str]) -> list[ColdPart]:
+    return [part for part in parts if not months or part.month in months]
+
+
 def _wanted(parts: Collection[ColdPart], months: Collection[str]) -> Sequence[ColdPart]:
     """The oldest first. Raises ArchiveError when there are none."""
-    found = [part for part in parts if not months or part.month in months]
+    found = _of_months(parts, months)
     if not found:
         there = ", ".join(sorted({part.month for part in parts})) or "none"
         raise ArchiveError(
