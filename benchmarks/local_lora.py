@@ -25,7 +25,7 @@ from benchmarks.report import Bar, Progress, Report
 TINY: Final = "a tiny model made on the spot"
 NAME: Final = "local_lora"
 
-_WARM_UP, _QUICK_WARM_UP = 900, 400  # steps
+_WARM_UP, _QUICK_WARM_UP = 400, 300  # steps
 _TRAIN, _QUICK_TRAIN = 1_200, 600  # examples
 _GOLD, _QUICK_GOLD = 100, 20
 _LONGEST: Final = 96  # tokens of an answer

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.http import (
     Http404,
     HttpRequest,
@@ -36,7 +37,7 @@ class EvaluationAdmin(PagesAdmin):
     ) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET"])
-        evaluation = self._found(request, object_id)
+        evaluation = self._found(request, unquote(object_id))
         is_done = evaluation.state == Evaluation.State.DONE
         return self.render(
             request,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern
 
@@ -49,7 +50,7 @@ class PromotionAdmin(PagesAdmin):
     ) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET"])
-        return self._page(request, self._found(request, object_id))
+        return self._page(request, self._found(request, unquote(object_id)))
 
     def decide(self, request: HttpRequest, promotion_id: int) -> HttpResponseBase:
         """What the button says that was pressed. Who may not decide is told so."""

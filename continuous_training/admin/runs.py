@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern
 
@@ -34,7 +35,7 @@ class TrainingRunAdmin(PagesAdmin):
     ) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET"])
-        run = self._found(request, object_id)
+        run = self._found(request, unquote(object_id))
         return self.render(
             request,
             "run",

@@ -114,9 +114,10 @@ def at_work(folder: Path, *workers: tuple[Site | str | Path, ...]) -> Iterator[N
         stop([process for _, process in started])
 
 
-def wait_for(ready: Path) -> None:
+def wait_for(ready: Path, *, size: int = 0) -> None:
+    """Until there is such a file, of that many bytes at least."""
     deadline = time.monotonic() + 60
-    while not ready.exists():
+    while not ready.exists() or ready.stat().st_size < size:
         assert time.monotonic() < deadline, f"{ready} did not come."
         time.sleep(0.01)
 
@@ -274,6 +275,7 @@ def test_a_forwarding_that_is_killed_is_done_again(
     acknowledged = tmp_path / "acknowledged"
     server.kill()
     with at_work(tmp_path, (web_host, "write", acknowledged)):
+        wait_for(acknowledged, size=1)
         time.sleep(0.7)
     server.start()
     code = (

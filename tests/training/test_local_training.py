@@ -54,12 +54,15 @@ def serve(capture: Callable[..., None]) -> Callable[[Path], None]:
 
 
 def right_fields(model: str) -> float:
-    """The share of the gold set's fields that the model gives."""
+    """The share of the gold set's fields that the model gives, in answers that are JSON."""
     right = 0
     for example in TASK.gold:
         text = call_llm(messages=example["messages"], model=model, parameters={"max_tokens": 40}).text
-        expected = json.loads(example["expected_response"])
-        right += sum(f'"{name}":{json.dumps(value)}' in text for name, value in expected.items())
+        try:
+            given = json.loads(text)
+        except ValueError:
+            continue
+        right += sum(given.get(name) == value for name, value in json.loads(example["expected_response"]).items())
     return right / (5 * len(TASK.gold))
 
 
@@ -89,8 +92,9 @@ def test_a_tuned_model_does_the_task_better_than_its_base(
 
     check_card((model / "README.md").read_text())
     serve(model.parent, models={"base": str(tiny_models / "base")}, max_models=2)
-    print("FIELDS", right_fields("base"), right_fields(RUN))
-    assert right_fields("base") < 0.2 < 0.4 < right_fields(RUN)
+    before, after = right_fields("base"), right_fields(RUN)
+    print(f"Fields that are right: {before:.0%} by the base, {after:.0%} by the tuned model.")
+    assert after > before + 0.3
 
 
 def check_card(card: str) -> None:

@@ -66,13 +66,13 @@ def fetch_from_cold(
 
 
 def _bring_back(zip_path: Path, months: Collection[str], progress: Progress) -> ReturnReport:
-    before = _of_months(Ledger.read(zip_path).parts.values(), months)
     ledger = settled_ledger(zip_path)
+    was_killed = bool(ledger.loose)  # what had come back is loose there until it is deleted
     adopt_lost(ledger)
     clear_loose(ledger)
     report = ReturnReport(zip_path=zip_path, is_copy=False)
-    if before and not _of_months(ledger.parts.values(), months):
-        return report  # a run that was killed had brought them back already
+    if was_killed and not _of_months(ledger.parts.values(), months):
+        return report  # all that was left to do is done
     for part in _wanted(ledger.parts.values(), months):
         with _as_zip(part, zip_path, capture_settings().data_dir, report, progress) as ready:
             returning = ledger.becomes(part, State.RETURNING)

@@ -122,10 +122,10 @@ def _validation_loss(trainer: Any, data: Data) -> float | None:
 
 
 def _metrics(trainer: Any, data: Data, before: float | None, after: float | None) -> dict[str, Any]:
-    curve = _curve(trainer)
+    curve, history = _curve(trainer), trainer.state.log_history
     return {
         "steps": trainer.state.global_step,
-        "tokens": int(trainer.state.log_history[-1].get("num_tokens", 0)) or None,
+        "tokens": next((int(each["num_tokens"]) for each in reversed(history) if "num_tokens" in each), None),
         "train_loss": curve[-1][1] if curve else None,
         "validation_loss": after,
         "validation_loss_of_base": before,
