@@ -80,7 +80,7 @@ def test_the_curve_is_shown_when_there_is_one(log_in: Callable[..., Client], run
 
     answer = client.get(page("trainingrun_curve", run.pk))
 
-    assert (answer["Content-Type"], answer.getvalue()) == ("image/png", b"\x89PNG")  # type: ignore[attr-defined]  # it is a file's
+    assert (answer["Content-Type"], answer.getvalue()) == ("image/png", b"\x89PNG")
 
 
 def test_an_evaluation_is_proposed_by_who_may(log_in: Callable[..., Client]) -> None:
