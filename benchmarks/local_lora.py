@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -54,6 +55,8 @@ def run(*, quick: bool, progress: Progress, base: str = "", device: str = "cpu")
     """`base`: a folder or a hub's id; "" makes a tiny one."""
     from demo.extraction_task import make_task
 
+    if not base:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads wait for each other longer than so small a model takes
     task = make_task(n_train=_QUICK_TRAIN if quick else _TRAIN, n_gold=_QUICK_GOLD if quick else _GOLD)
     with TemporaryDirectory(prefix="gleaner-bench-") as name:
         folder = Path(name)

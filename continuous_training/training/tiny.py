@@ -5,6 +5,7 @@ the dice it can say nothing, and a low-rank adapter cannot teach it to; so it fi
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,8 @@ def make_tiny_model(folder: Path, chats: Sequence[Chat], *, seed: int = 0, steps
     set_seed(seed)
     tokenizer = _tokenizer(chats)
     model = _model(tokenizer)
-    _read(model, tokenizer, chats, steps)
+    with _one_thread():
+        _read(model, tokenizer, chats, steps)
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -87,6 +89,19 @@ def _model(tokenizer: Any) -> Any:
             bos_token_id=None,
         )
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """More threads would spend longer on waiting for each other than on matrices of this size."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _read(model: Any, tokenizer: Any, chats: Sequence[Chat], steps: int) -> None:

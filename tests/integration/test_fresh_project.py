@@ -17,7 +17,7 @@ from tests.integration.conftest import ROOT, clean_environment
 from tests.integration.servers import running, wait_until
 
 REQUIRED = ("capture_app", "training_archive")
-PACKAGES = (*REQUIRED, "training_files", "console")
+PACKAGES = (*REQUIRED, "training_files", "continuous_training", "console")
 
 # As the chapter "First steps with Django" of Celery's documentation has it.
 CELERY_APP = """
