@@ -51,6 +51,8 @@ def test_at_first_every_figure_is_there_and_nothing_is_counted(client: Client) -
         "gleaner_withheld_total": 0,
         "gleaner_memory_failures_total": 0,
         "gleaner_inbox_bytes": 0,
+        "gleaner_cold_storage_bytes": 0,
+        "gleaner_cold_storage_examples": 0,
         "gleaner_inbox_oldest_age_seconds": 0,
         "gleaner_quarantined_records": 0,
         "gleaner_live_database_bytes": 0,
