@@ -14,7 +14,6 @@ from django.utils.module_loading import import_string
 
 from capture_app.conf import capture_settings
 from capture_app.models import RouteChange
-from capture_app.routing.config import parse_route
 from capture_app.routing.describing import RouteState, describe_routes, describe_target
 from capture_app.routing.service import roll_back
 from capture_app.shown import visible
@@ -127,17 +126,22 @@ def answered_lines() -> list[AnsweredLine]:
 
 
 def _line(state: RouteState) -> RouteLine:
-    config = parse_route(state.config)
-    main = config.main()
+    main = max(state.config["targets"], key=lambda target: target["weight"])
     return RouteLine(
         name=state.name,
-        provider=main.provider,
-        model=main.model,
-        problem=next((why for target in sorted(config.targets()) if (why := _backend_problem(target.provider))), ""),
+        provider=main["provider"],
+        model=main["model"],
+        problem=next((why for name in _providers_of(state) if (why := _backend_problem(name))), ""),
         told=visible(describe_target(state.config)) if state.is_stored else "",
         version=state.version,
         is_undoable=state.is_undoable,
     )
+
+
+def _providers_of(state: RouteState) -> list[str]:
+    """Also of a route in the settings that nobody could follow."""
+    others = [state.config[role] for role in ("fallback", "vision", "shadow") if state.config.get(role)]
+    return sorted({target["provider"] for target in [*state.config["targets"], *others]})
 
 
 def _backend_problem(provider: str) -> str:

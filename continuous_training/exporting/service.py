@@ -7,13 +7,12 @@ none; pairs, redacting), files and master (what is written), publishing (all of 
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import duckdb
 from django.db import Error as DatabaseError
 
 from capture_app.conf import capture_settings
@@ -39,7 +38,7 @@ from continuous_training.models import FinetuneExport
 from training_archive.chunks import MEMORY_MB
 from training_archive.conf import archive_settings
 from training_archive.exports.held_out import leave_out_evaluated
-from training_archive.exports.workspace import Workspace, open_workspace
+from training_archive.exports.workspace import Workspace, explained, open_workspace
 
 logger = logging.getLogger("continuous_training")
 
@@ -104,7 +103,7 @@ def export_finetune(
         drain_captures(progress=progress)
         if not dry_run:
             finish_killed()
-        with scratch_directory(capture_settings().data_dir) as scratch, _explained():
+        with scratch_directory(capture_settings().data_dir) as scratch, explained(ExportRefused):
             narrowed = Narrowed(since=since, tasks=tasks, reconsider=reconsider)
             run = _Run(narrowed, out, scratch, dry_run, progress)
             parts = list(_parts(run))
@@ -176,20 +175,6 @@ def _publish(run: _Run, workspace: Workspace, counts: Counts) -> FinetuneExport:
     run.progress("publishing", 0, 0)
     publish(export)
     return export
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except duckdb.Error as error:
-        problem = str(error).splitlines()[0]  # its internal errors add a stack
-        raise ExportRefused(
-            f"DuckDB could not go on: {problem} Nothing was written, and no example is lost. Free space or memory if "
-            "that is the cause, and run the export again."
-        ) from error
 
 
 def _log(report: FinetuneReport) -> None:

@@ -18,6 +18,7 @@ from django.db import router, transaction
 from capture_app.exceptions import CaptureError
 from capture_app.files import fsync_directory
 from capture_app.jobs import describe, only_run
+from capture_app.moments import moment_ago
 from capture_app.progress import Progress, silent
 from continuous_training.conf import loop_settings
 from continuous_training.exceptions import LoopError
@@ -67,7 +68,7 @@ def cleanup_models(
     What stays, and why, see reachable. Raises JobBusy while another one is at work, WrongRoute when a route cannot be
     understood: then nothing is removed, for it may name any model.
     """
-    report = CleanupReport(before=_moment_ago(older_than), dry_run=dry_run)
+    report = CleanupReport(before=moment_ago(older_than), dry_run=dry_run)
     with only_run(_JOB):
         if not dry_run:
             for removal in ModelRemoval.objects.filter(finished_at=None).select_related("trained_model"):
@@ -80,13 +81,6 @@ def cleanup_models(
     if report.removed and not dry_run:
         logger.info("Removed %d models with %d bytes.", len(report.removed), report.bytes)
     return report
-
-
-def _moment_ago(age: timedelta) -> datetime:
-    try:
-        return datetime.now(UTC) - age
-    except OverflowError:  # older than the calendar: nothing is
-        return datetime.min.replace(tzinfo=UTC)
 
 
 def _clean(model: TrainedModel, by: str, report: CleanupReport) -> None:

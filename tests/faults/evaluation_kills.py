@@ -17,7 +17,8 @@ from typing import Any
 
 import django
 
-from tests.faults.training_run_kills import Steps
+from tests.faults.steps import Steps
+from tests.faults.training_run_kills import acts
 
 SECRET = "the secret of Ada"
 
@@ -61,9 +62,7 @@ def _every_step(verb: Any, served: Any) -> dict[str, Any]:
 def _killed(step: int, act: Callable[[], Any]) -> bool:
     child = os.fork()
     if not child:
-        steps = Steps(step)
-        Path.replace = steps.before(Path.replace)  # type: ignore[method-assign]  # in this process only
-        with steps.counted():
+        with Steps(step).counted((Path, "replace"), *acts()):
             act()
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

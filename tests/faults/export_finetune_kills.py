@@ -18,31 +18,22 @@ from typing import Any
 
 import django
 
+from tests.faults.steps import Steps
+
 _ACTS = ("link", "mkdir", "rename", "replace", "rmdir", "unlink")  # of os
 _BEGINS = "looking for pairs that were exported before"  # the stage before which nothing is written that others see
 
 
-class Steps:
-    """Counts them once it is switched on, and dies at the one that is chosen."""
+class SwitchedSteps(Steps):
+    """Counts them once it is switched on."""
 
     def __init__(self, last: int) -> None:
-        self._last = last
-        self._seen = 0
+        super().__init__(last)
         self._is_on = False
 
     def __call__(self) -> None:
-        self._seen += self._is_on
-        if self._seen == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, with a step before it."""
-
-        def stepped(*arguments: Any, **options: Any) -> Any:
-            self()
-            return call(*arguments, **options)
-
-        return stepped
+        if self._is_on:
+            super().__call__()
 
     def switch_on(self) -> None:
         self._is_on = True
@@ -76,7 +67,7 @@ def main(verb: str) -> None:
 def _killed(step: int, act: Callable[[Any, Steps], None], state: Any) -> bool:
     child = os.fork()
     if not child:
-        steps = Steps(step)
+        steps = SwitchedSteps(step)
         steps.watch()
         act(state, steps)
         os._exit(0)
@@ -166,7 +157,7 @@ class State:
         """What a run that nobody kills leaves undone."""
         from continuous_training.exporting.service import export_finetune
 
-        _erase(self, Steps(0)) if verb == "erase" else export_finetune()
+        _erase(self, SwitchedSteps(0)) if verb == "erase" else export_finetune()
         difference = self._difference()
         return difference or ("" if self._age() == "new" else "nothing was done") or _left_in_staging(self.folder)
 
@@ -175,13 +166,13 @@ def _left_in_staging(folder: Path) -> str:
     return ".staging is there" if (folder / ".staging").exists() else ""
 
 
-def _export(state: State, steps: Steps) -> None:
+def _export(state: State, steps: SwitchedSteps) -> None:
     from continuous_training.exporting.service import export_finetune
 
     export_finetune(progress=lambda stage, done, total: steps.switch_on() if stage == _BEGINS else None)
 
 
-def _erase(state: State, steps: Steps) -> None:
+def _erase(state: State, steps: SwitchedSteps) -> None:
     from capture_app.put_aside import Wanted
     from continuous_training.exporting.forgetting import erase_pairs
 

@@ -10,54 +10,16 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import django
 
+from tests.faults.steps import Steps
+
 Act = Callable[[str], Any]
-
-
-class Steps:
-    """Counts them, and dies at the one that is chosen."""
-
-    def __init__(self, last: int) -> None:
-        self._last = last
-        self._seen = 0
-
-    def __call__(self) -> None:
-        self._seen += 1
-        if self._seen == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, with a step before it."""
-
-        def stepped(*arguments: Any, **options: Any) -> Any:
-            self()
-            return call(*arguments, **options)
-
-        return stepped
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        from django.db import connection
-        from django.db.backends.base.base import BaseDatabaseWrapper
-
-        for kind, name in (
-            (BaseDatabaseWrapper, "_commit"),
-            (Path, "write_bytes"),
-            (Path, "replace"),
-            (Path, "unlink"),
-        ):
-            setattr(kind, name, self.before(getattr(kind, name)))
-        connection.ensure_connection()
-        with connection.execute_wrapper(lambda execute, *rest: self.before(execute)(*rest)):
-            yield
-            self()
 
 
 def main(verb: str) -> None:
@@ -83,7 +45,7 @@ def main(verb: str) -> None:
 def _killed(step: int, act: Act, file_id: str) -> bool:
     child = os.fork()
     if not child:
-        with Steps(step).counted():
+        with Steps(step).counted((Path, "write_bytes"), (Path, "replace"), (Path, "unlink")):
             act(file_id)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

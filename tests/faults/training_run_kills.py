@@ -13,8 +13,8 @@ import shutil
 import signal
 import ssl
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -23,51 +23,17 @@ from typing import Any
 
 import django
 
+from tests.faults.steps import Steps
 from tests.integration.finetuning_server import FinetuningServer, finetuning_server
 
 TASK = "shop"
 
 
-class Steps:
-    """Counts them, and dies at the one that is chosen."""
+def acts() -> list[tuple[Any, str]]:
+    """What leaves a trace outside the database."""
+    import httpx2
 
-    def __init__(self, last: int) -> None:
-        self._last = last
-        self._seen = 0
-
-    def __call__(self) -> None:
-        self._seen += 1
-        if self._seen == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, with a step before it."""
-
-        def stepped(*arguments: Any, **options: Any) -> Any:
-            self()
-            return call(*arguments, **options)
-
-        return stepped
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        import httpx2
-        from django.db import connection
-        from django.db.backends.base.base import BaseDatabaseWrapper
-
-        for kind, name in (
-            (BaseDatabaseWrapper, "_commit"),
-            (Path, "write_bytes"),
-            (Path, "rename"),
-            (Path, "mkdir"),
-            (shutil, "rmtree"),
-            (httpx2.Client, "send"),
-        ):
-            setattr(kind, name, self.before(getattr(kind, name)))
-        connection.ensure_connection()
-        with connection.execute_wrapper(lambda execute, *rest: self.before(execute)(*rest)):
-            yield
-            self()
+    return [(Path, "write_bytes"), (Path, "rename"), (Path, "mkdir"), (shutil, "rmtree"), (httpx2.Client, "send")]
 
 
 def main(*cases: str) -> None:
@@ -129,7 +95,7 @@ def _reset(service: FinetuningServer, verb: str) -> None:
 def _killed(step: int, act: Callable[[], Any]) -> bool:
     child = os.fork()
     if not child:
-        with Steps(step).counted():
+        with Steps(step).counted(*acts()):
             act()
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.integration.openai_server import serving
 
 USUAL = ("validating_files", "queued", "running", "succeeded")
 
@@ -120,21 +122,10 @@ class FinetuningServer:
 @contextmanager
 def finetuning_server() -> Iterator[FinetuningServer]:
     """A server for the time of the block."""
-    with _Server(("127.0.0.1", 0), _Handler) as http:
+    with serving(_Handler) as http:
         state = FinetuningServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
         http.service = state  # type: ignore[attr-defined]  # for the handler, which knows only its server
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield state
-        finally:
-            http.shutdown()
-            thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+        yield state
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -59,7 +59,7 @@ def error(message: str, kind: str) -> dict[str, Any]:
 @contextmanager
 def chat_server() -> Iterator[ChatServer]:
     """A server for the time of the block."""
-    with _serving(_Handler) as http:
+    with serving(_Handler) as http:
         state = ChatServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
         http.chat = state  # type: ignore[attr-defined]  # for the handler, which knows only its server
         yield state
@@ -72,7 +72,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    """A server on a free port of loopback, for the time of the block."""
     with _Server(("127.0.0.1", 0), handler) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -217,7 +218,7 @@ def sse_reply(body: bytes, *, every: int | None = None, is_cut: bool = False) ->
 @contextmanager
 def scripted_server() -> Iterator[ScriptedServer]:
     """A server for the time of the block."""
-    with _serving(_ScriptedHandler) as http:
+    with serving(_ScriptedHandler) as http:
         state = ScriptedServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
         http.script = state  # type: ignore[attr-defined]  # as above
         yield state

@@ -11,6 +11,7 @@ from typing import Final
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.jobs import job
+from capture_app.moments import moment_ago
 from capture_app.progress import Progress, silent
 from capture_app.requeue import alone
 from capture_app.wording import counted
@@ -92,7 +93,7 @@ def move_to_cold_storage(*, older_than: timedelta, dry_run: bool = False, progre
     started = time.monotonic()
     to = configured_place()
     zip_path = archive_settings().zip_path.resolve()
-    report = ColdReport(storage=to[0], before=_moment_ago(older_than), dry_run=dry_run)
+    report = ColdReport(storage=to[0], before=moment_ago(older_than), dry_run=dry_run)
     with only_run(sealed_folder(), zip_path), alone():
         if dry_run:
             for path in archive_zips(zip_path):
@@ -105,13 +106,6 @@ def move_to_cold_storage(*, older_than: timedelta, dry_run: bool = False, progre
     report.seconds = time.monotonic() - started
     _log(report)
     return report
-
-
-def _moment_ago(age: timedelta) -> datetime:
-    try:
-        return datetime.now(UTC) - age
-    except OverflowError:  # older than the calendar: nothing is
-        return datetime.min.replace(tzinfo=UTC)
 
 
 def _log(report: ColdReport) -> None:

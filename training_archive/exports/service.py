@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 from django.db import transaction
 
 from capture_app.conf import capture_settings
@@ -40,7 +39,7 @@ from training_archive.exports.registry import has_registry, register
 from training_archive.exports.sources import Source, gather, leave_out_shadows
 from training_archive.exports.splits import assign_splits
 from training_archive.exports.units import join_units
-from training_archive.exports.workspace import ALIAS, Workspace, open_workspace
+from training_archive.exports.workspace import ALIAS, Workspace, explained, open_workspace
 from training_archive.exports.writing import NoWriters, ShardWriters, write_items
 
 logger = logging.getLogger("training_archive")
@@ -91,7 +90,7 @@ def export_dataset(
     layout = None if dry_run else _layout(options, out, zip_path, overwrite=overwrite)
     if options.source != ARCHIVE:
         drain_captures(progress=progress)
-    with scratch_directory(capture_settings().data_dir) as scratch, _explained():
+    with scratch_directory(capture_settings().data_dir) as scratch, explained(ExportError):
         run = _Run(options, kind, zip_path, scratch, progress)
         if layout is None:
             manifest = with_enough_memory(lambda memory_mb: _count(run, memory_mb), MEMORY_MB)
@@ -144,20 +143,6 @@ def _layout(options: ExportOptions, out: Path | None, zip_path: Path, *, overwri
     live_name = capture_settings().live_database.name
     names = {ARCHIVE: zip_path.name, LIVE: live_name}.get(options.source, f"{zip_path.name} + {live_name}")
     return layout_of(out, slug=options.slug, schema=options.schema, input_source=names, overwrite=overwrite)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except duckdb.Error as error:
-        problem = str(error).splitlines()[0]  # its internal errors add a stack
-        raise ExportError(
-            f"DuckDB could not go on: {problem} Nothing was written, and no example is lost. Free space or memory if "
-            "that is the cause, and run the export again."
-        ) from error
 
 
 def _count(run: _Run, memory_mb: int) -> dict[str, Any]:

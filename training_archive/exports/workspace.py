@@ -19,7 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, InterruptException
+from duckdb import Error as DuckDBError
 
 from capture_app.duckdb_files import attach, duckdb_session
 from capture_app.example import COLUMNS
@@ -99,6 +100,21 @@ class Workspace:
     def leave_out(self, reason: str, rows: str) -> None:
         """Note `reason` for the rows that the query `rows` gives."""
         self.execute(f"INSERT INTO {ALIAS}.left_out SELECT row, ? FROM ({rows})", [reason])
+
+
+@contextmanager
+def explained(refusal: type[Exception]) -> Iterator[None]:
+    """DuckDB's errors within it are raised as `refusal`, in words, and its interruption as Ctrl-C."""
+    try:
+        yield
+    except InterruptException as error:
+        raise KeyboardInterrupt from error
+    except DuckDBError as error:
+        problem = str(error).splitlines()[0]  # its internal errors add a stack
+        raise refusal(
+            f"DuckDB could not go on: {problem} Nothing was written, and no example is lost. Free space or memory if "
+            "that is the cause, and run the export again."
+        ) from error
 
 
 @contextmanager

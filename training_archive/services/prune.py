@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from capture_app.conf import capture_settings
 from capture_app.files import scratch_directory
 from capture_app.judgments import erase_judgments_of
 from capture_app.models import ExampleIndex
+from capture_app.moments import moment_ago
 from capture_app.progress import Progress, silent
 from capture_app.requeue import alone
 from training_archive.archive_set import read_sidecars
@@ -75,7 +76,7 @@ def prune_archive(
     """
     conf = archive_settings()
     zip_path = (zip_path or conf.zip_path).resolve()
-    before = _moment_ago(older_than)
+    before = moment_ago(older_than)
     with only_run(sealed_folder(), zip_path), alone():  # what is requeued meanwhile would escape the sweep
         paths = archive_zips(zip_path)
         ledger = Ledger.read(zip_path) if dry_run else settled_ledger(zip_path)
@@ -111,13 +112,6 @@ def prune_archive(
     if report.chunks and not dry_run:
         logger.info("Pruned %d chunks with %d examples.", len(report.chunks), report.rows)
     return report
-
-
-def _moment_ago(age: timedelta) -> datetime:
-    try:
-        return datetime.now(UTC) - age
-    except OverflowError:  # older than the calendar: nothing is
-        return datetime.min.replace(tzinfo=UTC)
 
 
 def _described(old: Found) -> Iterator[OldChunk]:

@@ -53,6 +53,13 @@ def test_a_route_to_nowhere_is_said(capture: Callable[..., None]) -> None:
     assert route_lines()[0].problem == "PROVIDERS has none of that name"
 
 
+def test_a_route_without_a_provider_is_said(capture: Callable[..., None], log_in: Callable[..., Client]) -> None:
+    capture(PROVIDERS={"offline": OFFLINE}, ROUTES={"shop": {"PROVIDER": "", "MODEL": "m"}})
+
+    assert route_lines()[0].problem == "PROVIDERS has none of that name"
+    assert log_in("view_figures").get(reverse(ROUTES)).status_code == 200
+
+
 def test_a_backend_that_cannot_be_loaded_is_said(capture: Callable[..., None]) -> None:
     capture(PROVIDERS={"offline": {"BACKEND": "no.such.Module"}, "odd": {"BACKEND": "json"}})
 

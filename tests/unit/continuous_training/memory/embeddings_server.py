@@ -1,12 +1,13 @@
 """A small server on a free port of the loopback that speaks OpenAI's embeddings, and answers as a test says."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.integration.openai_server import serving
 
 
 @dataclass
@@ -33,18 +34,10 @@ class EmbeddingsServer:
 @contextmanager
 def embeddings_server() -> Iterator[EmbeddingsServer]:
     """A server for the time of the block."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
-        http.daemon_threads = True
-        http.block_on_close = False
+    with serving(_Handler) as http:
         state = EmbeddingsServer(base_url=f"http://127.0.0.1:{http.server_port}/v1")
         http.state = state  # type: ignore[attr-defined]  # for the handler, which knows only its server
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield state
-        finally:
-            http.shutdown()
-            thread.join()
+        yield state
 
 
 class _Handler(BaseHTTPRequestHandler):
