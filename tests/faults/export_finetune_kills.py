@@ -180,7 +180,7 @@ def _erase(state: State, steps: SwitchedSteps) -> None:
     erase_pairs(Wanted(ids=[state.old[5], state.old[0]]))
 
 
-VERBS: dict[str, Callable[[State, Steps], None]] = {"export": _export, "erase": _erase}
+VERBS: dict[str, Callable[[State, SwitchedSteps], None]] = {"export": _export, "erase": _erase}
 
 
 if __name__ == "__main__":
