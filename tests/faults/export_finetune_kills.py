@@ -64,7 +64,7 @@ def main(verb: str) -> None:
     print(json.dumps({"steps": step, **found, "wrong": wrong}))
 
 
-def _killed(step: int, act: Callable[[Any, Steps], None], state: Any) -> bool:
+def _killed(step: int, act: Callable[[Any, SwitchedSteps], None], state: Any) -> bool:
     child = os.fork()
     if not child:
         steps = SwitchedSteps(step)
